@@ -1,0 +1,39 @@
+"""digitcli reads handwritten digits with a neural network.
+
+The names below are the public Python API; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Dataset", "Model", "load_dataset", "load_model", "read_digit"]
+
+_HOMES = {
+    "Dataset": "digitcli.data.dataset",
+    "Model": "digitcli.model.network",
+    "load_dataset": "digitcli.data.sources",
+    "load_model": "digitcli.model.modelfile",
+    "read_digit": "digitcli.images",
+}
+
+if TYPE_CHECKING:
+    from digitcli.data.dataset import Dataset
+    from digitcli.data.sources import load_dataset
+    from digitcli.images import read_digit
+    from digitcli.model.modelfile import load_model
+    from digitcli.model.network import Model
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'digitcli' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

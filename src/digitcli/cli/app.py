@@ -1,0 +1,112 @@
+"""The command line: its commands, and the one place where every way to end is decided."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from digitcli import __version__
+from digitcli.cli import evaluate, fetch, info, predict, preprocess, train
+from digitcli.errors import DigitcliError, ExitCode
+from digitcli.paths import printable
+
+app = typer.Typer(
+    name="digitcli",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    rich_markup_mode=None,  # plain help starts in half the time
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+for _module in (predict, train, evaluate, fetch, preprocess, info):
+    app.command(_module.__name__.rpartition(".")[2], epilog=_module.EXAMPLES)(_module.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"digitcli {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _digitcli(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Read handwritten digits from photos, scans and drawings with a neural network."""
+
+
+def main() -> NoReturn:
+    """Run the program on ``sys.argv`` and end the process with its exit code."""
+    code = run(sys.argv[1:])
+    # Flushing here, not at interpreter exit, lets a closed pipe end quietly.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _silence(stream)
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program on `arguments` and return its exit code; never raise for a user's error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _end_on_sigterm)
+    try:
+        return int(app(arguments, prog_name="digitcli", standalone_mode=False) or ExitCode.OK)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return ExitCode.OK
+    except DigitcliError as error:
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("out of memory; try a smaller input or a smaller batch size")
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        # Typer's usage errors come from a copy of Click that is private to it.
+        if callable(format_message := getattr(error, "format_message", None)):
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context is not None else "digitcli"
+            message = str(format_message()).rstrip(".")
+            return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)
+        if os.environ.get("DIGITCLI_DEBUG"):
+            raise
+        return _fail(
+            f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
+            "(DIGITCLI_DEBUG=1 shows where it happened)"
+        )
+
+
+def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(f"digitcli: error: {printable(message)}\n")
+    except OSError:
+        _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: object) -> None:
+    """Point a stream whose reader has gone at nothing, so that no later flush complains."""
+    if stream is sys.stdout:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    else:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _end_on_sigterm(signum: int, _frame: object) -> NoReturn:
+    """Unwind, so that temporary files are removed."""
+    sys.exit(128 + signum)

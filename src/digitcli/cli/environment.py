@@ -1,0 +1,70 @@
+"""The streams a command speaks through, in one object that tests can replace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO
+
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def _stream(stream: TextIO | None, mode: str = "w") -> TextIO:
+    """Return `stream`, or a sink when the process was started with it closed."""
+    if stream is None:
+        return open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115
+    return stream
+
+
+@dataclass
+class Environment:
+    """Standard streams, whether they are terminals, and whether to be quiet.
+
+    Parameters
+    ----------
+    quiet
+        Leave out progress and tables on stderr; errors and warnings are still said.
+    """
+
+    quiet: bool = False
+    stdin: TextIO = field(default_factory=lambda: _stream(sys.stdin, "r"))
+    stdout: TextIO = field(default_factory=lambda: _stream(sys.stdout))
+    stderr: TextIO = field(default_factory=lambda: _stream(sys.stderr))
+
+    @property
+    def stderr_is_terminal(self) -> bool:
+        """Whether progress bars make sense."""
+        return self.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def answer(self, text: str) -> None:
+        """Print a line of the answer on stdout."""
+        self.stdout.write(text + "\n")
+
+    def say(self, text: str) -> None:
+        """Print a line about the progress on stderr, unless quiet."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Print a line on stderr that even a quiet run shows; control characters are escaped."""
+        self.stderr.write(printable(text) + "\n")
+        self.stderr.flush()
+
+    @cached_property
+    def console(self) -> Console:
+        """A Rich console on stderr for tables and progress; silent when quiet."""
+        from rich.console import Console
+
+        return Console(file=self.stderr, quiet=self.quiet, highlight=False)
+
+    @cached_property
+    def answer_console(self) -> Console:
+        """A Rich console on stdout for tables that are the answer."""
+        from rich.console import Console
+
+        return Console(file=self.stdout, highlight=False)

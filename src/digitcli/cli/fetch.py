@@ -1,0 +1,13 @@
+"""`digitcli fetch`."""
+
+from __future__ import annotations
+
+from digitcli.cli.options import Quiet
+from digitcli.errors import DigitcliError, ExitCode
+
+EXAMPLES = "Examples: digitcli fetch"
+
+
+def command(quiet: Quiet = False) -> ExitCode:
+    """Not written yet."""
+    raise DigitcliError("fetch is not written yet; come back soon")

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="DIGITCLI_DATA_DIR",
+        help="Folder for fetched data.  [default: the platform's cache folder]",
+        show_default=False,
+    ),
+]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="DIGITCLI_MODEL",
+        help="Model file.  [default: the model inside the package]",
+        show_default=False,
+    ),
+]
+
+
+class Polarity(StrEnum):
+    """How ink and paper differ in a picture."""
+
+    AUTO = "auto"
+    DARK_ON_LIGHT = "dark-on-light"
+    LIGHT_ON_DARK = "light-on-dark"
+
+
+PolarityOption = Annotated[
+    Polarity, typer.Option("--polarity", help="Whether the ink is darker or lighter than the paper.")
+]

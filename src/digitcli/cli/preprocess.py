@@ -1,0 +1,13 @@
+"""`digitcli preprocess`."""
+
+from __future__ import annotations
+
+from digitcli.cli.options import Quiet
+from digitcli.errors import DigitcliError, ExitCode
+
+EXAMPLES = "Examples: digitcli preprocess"
+
+
+def command(quiet: Quiet = False) -> ExitCode:
+    """Not written yet."""
+    raise DigitcliError("preprocess is not written yet; come back soon")

@@ -1,0 +1,103 @@
+"""Write files so that whoever interrupts finds the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from digitcli.errors import DigitcliError
+
+try:
+    import fcntl
+except ImportError:  # Windows refuses to delete a file that is open, which serves as the lock.
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{16}\.tmp$")
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of `path` when the block ends without an error.
+
+    The bytes go to a temporary file in the same folder, are flushed to disk and moved into place
+    by one rename. When the block raises, `path` stays as it was and the temporary file is removed.
+    What a killed process left behind is cleared by the next write to the same folder.
+
+    Raises
+    ------
+    DigitcliError
+        When the folder cannot be made or written, or the disk is full.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(21, "Is a directory")
+        remove_litter(target.parent)
+        file = _open_temporary(target)
+        temporary = Path(file.name)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise DigitcliError(
+            f"{target} cannot be written: {(error.strerror or str(error)).lower()}; "
+            "check the folder, its permissions and the free space"
+        ) from error
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove the temporary files in `folder` whose writers are dead.
+
+    A living writer holds a lock on its file; the system drops it with the process, however that
+    ended.
+    """
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if _TEMPORARY.match(entry.name):
+                with contextlib.suppress(OSError), Path(entry.path).open("rb") as file:
+                    if fcntl is not None:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        Path(entry.path).unlink()
+                if fcntl is None:
+                    with contextlib.suppress(OSError):
+                        Path(entry.path).unlink()
+
+
+def _open_temporary(target: Path) -> BinaryIO:
+    """Open and lock a new temporary file beside `target`."""
+    while True:
+        name = f".{target.name[:100]}.{secrets.token_hex(8)}.tmp"
+        file = target.with_name(name).open("xb")
+        if fcntl is None:
+            return file
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks: nobody can take it for litter either
+            return file
+        # Between the two calls another process may have taken the file for litter.
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the platform lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
