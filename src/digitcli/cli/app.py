@@ -102,9 +102,9 @@ def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
 def _silence(stream: object) -> None:
     """Point a stream whose reader has gone at nothing, so that no later flush complains."""
     if stream is sys.stdout:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     else:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _end_on_sigterm(signum: int, _frame: object) -> NoReturn:

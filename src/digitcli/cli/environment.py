@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from digitcli.paths import printable
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def _stream(stream: TextIO | None, mode: str = "w") -> TextIO:
+def _stream(stream: TextIO | None, mode: Literal["r", "w"] = "w") -> TextIO:
     """Return `stream`, or a sink when the process was started with it closed."""
     if stream is None:
-        return open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115
+        return open(os.devnull, mode, encoding="utf-8")
     return stream
 
 

@@ -41,5 +41,6 @@ class Polarity(StrEnum):
 
 
 PolarityOption = Annotated[
-    Polarity, typer.Option("--polarity", help="Whether the ink is darker or lighter than the paper.")
+    Polarity,
+    typer.Option("--polarity", help="Whether the ink is darker or lighter than the paper."),
 ]

@@ -1,0 +1,67 @@
+"""From what a person calls a dataset to its images and labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from digitcli.data.dataset import Dataset, load_npz
+from digitcli.errors import DataError
+
+OnError = Callable[[str, str], None]
+"""Called with a path and a reason for each picture of a folder that cannot be read."""
+
+
+def load_dataset(
+    source: str | os.PathLike[str],
+    *,
+    data_dir: Path | None = None,
+    polarity: str = "auto",
+    on_error: OnError | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Load a dataset by name or path.
+
+    Parameters
+    ----------
+    source : str or path
+        ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn), an
+        ``.npz`` file, one IDX file of a pair, or a folder with a sub-folder per digit.
+    data_dir : Path, optional
+        Where fetched data lives; see `digitcli.paths.data_dir`.
+    polarity : {"auto", "dark-on-light", "light-on-dark"}
+        How to see the pictures of a folder.
+    on_error : callable, optional
+        Receives the pictures of a folder that cannot be read; without it the first one raises.
+    on_step : callable, optional
+        Receives a line about each step that takes time.
+
+    Raises
+    ------
+    DataError, DownloadError
+        When there is no such dataset, or it is damaged.
+    """
+    if source == "mnist":
+        from digitcli.data.mnist import load_mnist
+
+        return load_mnist(data_dir, on_step=on_step)
+    if source == "digits":
+        from digitcli.data.uci import load_digits
+
+        return load_digits()
+    path = Path(source)
+    if path.is_dir():
+        from digitcli.data.folder import load_folder
+
+        return load_folder(path, polarity=polarity, on_error=on_error)
+    if path.suffix == ".npz":
+        return load_npz(path)
+    if not path.exists():
+        raise DataError(
+            f"{source} is not a dataset: give mnist, digits, an .npz file, an IDX file "
+            "or a folder with a sub-folder for each digit"
+        )
+    from digitcli.data.idx import load_idx_pair
+
+    return load_idx_pair(path)

@@ -1,0 +1,188 @@
+"""Model files: `joblib.dump` of plain builtins, read back without trusting a byte of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.errors import ModelError
+from digitcli.files import atomic_write
+from digitcli.model import plainpickle
+from digitcli.model.input import INPUT_NORMALIZATIONS
+from digitcli.model.network import Model, Network
+
+FORMAT: Final = "digitcli-model"
+VERSION: Final = 1
+SHIPPED: Final = Path(__file__).with_name("default.joblib")
+
+MAX_FILE_BYTES: Final = 192 * 1024 * 1024
+MAX_MEMBERS: Final = 64
+MAX_LAYERS: Final = 16
+MAX_UNITS: Final = 16_384
+MAX_METADATA_ITEMS: Final = 200_000
+_DTYPES: Final[dict[str, np.dtype[np.floating]]] = {"<f2": np.dtype("<f2"), "<f4": np.dtype("<f4")}
+
+
+def save_model(model: Model, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
+    """Write `model` as one ``.joblib`` file.
+
+    Equal models give equal files. `dtype` is ``"float32"``, or ``"float16"`` for half the size.
+    """
+    import joblib
+
+    code = {"float32": "<f4", "float16": "<f2"}[dtype]
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "members": [
+            {
+                "input_normalization": member.input_normalization,
+                "weights": [_pack(weight, code) for weight in member.weights],
+                "biases": [_pack(bias, code) for bias in member.biases],
+            }
+            for member in model.members
+        ],
+        "metadata": model.metadata,
+    }
+    with atomic_write(path) as file:
+        joblib.dump(_canonical(content, {}), file, protocol=4)
+
+
+def load_model(path: str | os.PathLike[str] | None = None) -> Model:
+    """Read a model file, or the model that ships inside the package when `path` is None.
+
+    Needs neither scikit-learn nor joblib. A hostile file can at worst raise the error below: no
+    code in it is run, and each size, shape and number is checked before it is used.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, damaged, or not a model of this version.
+    """
+    source = SHIPPED if path is None else Path(path)
+    name = "the shipped model" if path is None else os.fspath(path)
+    try:
+        content = plainpickle.loads(_read(source))
+        return _model(content, "shipped" if path is None else name)
+    except FileNotFoundError:
+        raise ModelError(
+            f"{name} does not exist; check the path, or make a model with 'digitcli train'"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(f"{name} cannot be read: {reason}") from None
+    except ValueError as error:
+        raise ModelError(
+            f"{name} is not a digitcli model: {error}; make one with 'digitcli train'"
+        ) from None
+
+
+def _read(path: Path) -> bytes:
+    # Opening must not wait for the writer of a FIFO.
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
+        return file.read(MAX_FILE_BYTES)
+
+
+def _model(content: object, name: str) -> Model:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError("it does not say that it is one")
+    if content.get("version") != VERSION:
+        raise ValueError(f"its format version is {content.get('version')!r:.20}, not {VERSION}")
+    members = content.get("members")
+    if not isinstance(members, list) or not 1 <= len(members) <= MAX_MEMBERS:
+        raise ValueError(f"it does not hold 1 to {MAX_MEMBERS} networks")
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata is missing")
+    _check_metadata(metadata)
+    return Model(tuple(_network(member) for member in members), metadata, name)
+
+
+def _network(member: object) -> Network:
+    if not isinstance(member, dict):
+        raise ValueError("a network is damaged")
+    normalization = member.get("input_normalization")
+    if not isinstance(normalization, str) or normalization not in INPUT_NORMALIZATIONS:
+        raise ValueError(f"input normalization {normalization!r:.40} is not known")
+    weights = _unpack_all(member.get("weights"), ndim=2)
+    biases = _unpack_all(member.get("biases"), ndim=1)
+    sizes = [784, *(weight.shape[1] for weight in weights)]
+    if len(weights) != len(biases) or sizes[-1] != 10:
+        raise ValueError("its layers do not lead from 784 inputs to 10 digits")
+    for units_in, units_out, weight, bias in zip(sizes, sizes[1:], weights, biases, strict=False):
+        if weight.shape != (units_in, units_out) or bias.shape != (units_out,):
+            raise ValueError(f"layer shapes do not chain ({weight.shape} after {units_in} units)")
+    return Network(weights, biases, normalization)
+
+
+def _pack(array: NDArray[np.float32], code: str) -> dict[str, Any]:
+    return {"dtype": code, "shape": list(array.shape), "data": array.astype(code).tobytes()}
+
+
+def _unpack_all(arrays: object, *, ndim: int) -> tuple[NDArray[np.float32], ...]:
+    if not isinstance(arrays, list) or not 1 <= len(arrays) <= MAX_LAYERS:
+        raise ValueError(f"it does not hold 1 to {MAX_LAYERS} layers")
+    return tuple(_unpack(array, ndim) for array in arrays)
+
+
+def _unpack(array: object, ndim: int) -> NDArray[np.float32]:
+    if not isinstance(array, dict):
+        raise ValueError("an array is damaged")
+    code, shape, data = array.get("dtype"), array.get("shape"), array.get("data")
+    if not isinstance(code, str) or (dtype := _DTYPES.get(code)) is None:
+        raise ValueError(f"array type {code!r:.20} is not one of {', '.join(_DTYPES)}")
+    if (
+        not isinstance(shape, list)
+        or len(shape) != ndim
+        or not all(type(side) is int and 1 <= side <= MAX_UNITS for side in shape)
+    ):
+        raise ValueError(f"array shape {shape!r:.40} is not possible")
+    if not isinstance(data, memoryview):
+        raise ValueError("an array has no bytes")
+    count = shape[0] * (shape[1] if ndim == 2 else 1)
+    if data.nbytes != count * dtype.itemsize:
+        raise ValueError(f"an array of shape {shape} has {data.nbytes} bytes")
+    values = np.frombuffer(data, dtype)
+    if not (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN passes through both
+        raise ValueError("a weight is not a finite number")
+    return values.astype(np.float32, copy=False).reshape(shape)
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Refuse metadata that is endless (it may contain itself), huge, or not plain."""
+    budget = MAX_METADATA_ITEMS
+    waiting: list[tuple[object, int]] = [(metadata, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        budget -= 1
+        if budget < 0 or depth > 20:
+            raise ValueError("its metadata is too large")
+        if isinstance(item, dict):
+            waiting.extend((value, depth + 1) for value in item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend((value, depth + 1) for value in item)
+        elif isinstance(item, memoryview):
+            raise ValueError("its metadata holds raw bytes")
+
+
+def _canonical(item: Any, texts: dict[str, str]) -> Any:
+    """Copy plain data so that equal texts are one object, as a pickle shows which are."""
+    if isinstance(item, dict):
+        return {texts.setdefault(key, key): _canonical(value, texts) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_canonical(value, texts) for value in item]
+    if isinstance(item, str):
+        return texts.setdefault(item, item)
+    if item is None or type(item) in (bool, int, float, bytes):
+        return item
+    raise TypeError(f"a model file holds plain builtins only, not {type(item).__name__}")

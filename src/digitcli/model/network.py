@@ -1,0 +1,163 @@
+"""The neural network: a multilayer perceptron, and a model of one or several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.errors import ModelError
+from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+_ROWS = 2048
+"""Images that pass through the layers together: enough for BLAS, little memory."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained multilayer perceptron: ReLU hidden layers, softmax over the ten digits.
+
+    Attributes
+    ----------
+    weights : tuple of ndarray of float32, shapes (784, h1), (h1, h2), …, (hk, 10)
+    biases : tuple of ndarray of float32, shapes (h1,), …, (10,)
+    input_normalization : str
+        A key of `digitcli.model.input.INPUT_NORMALIZATIONS`.
+    """
+
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+    input_normalization: str = "none"
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Units per layer from the 784 inputs to the 10 outputs."""
+        return (len(self.weights[0]), *(weight.shape[1] for weight in self.weights))
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases."""
+        return sum(array.size for array in (*self.weights, *self.biases))
+
+    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each digit, shape (n, 10), for rows of shape (n, 784)."""
+        activation = INPUT_NORMALIZATIONS[self.input_normalization](features)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            activation = activation @ weight
+            activation += bias
+            np.maximum(activation, 0, out=activation)
+        return _softmax(activation @ self.weights[-1] + self.biases[-1])
+
+    def to_sklearn(self) -> ClassifierMixin:
+        """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
+
+        It is an `MLPClassifier` on (n, 784) features from 0 to 1, behind a `FunctionTransformer`
+        where the network normalizes its input.
+        """
+        from sklearn.neural_network import MLPClassifier
+
+        classifier = MLPClassifier(hidden_layer_sizes=self.layer_sizes[1:-1], solver="sgd")
+        digits = np.arange(10)
+        classifier.partial_fit(np.zeros((10, 784), np.float32), digits, classes=digits)
+        classifier.coefs_ = [weight.copy() for weight in self.weights]
+        classifier.intercepts_ = [bias.copy() for bias in self.biases]
+        if self.input_normalization == "none":
+            return classifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer
+
+        normalize = FunctionTransformer(INPUT_NORMALIZATIONS[self.input_normalization])
+        return make_pipeline(normalize, classifier)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Networks whose probabilities are averaged (usually one), and how they were made.
+
+    Attributes
+    ----------
+    members : tuple of Network
+    metadata : dict
+        Plain builtins: data, split, preprocessing, hyperparameters, seed, versions, metrics,
+        history.
+    name : str
+        What to call the model in a table: its path, or "shipped".
+    """
+
+    members: tuple[Network, ...]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    name: str = "model"
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases in all members."""
+        return sum(member.parameter_count for member in self.members)
+
+    def predict_proba(self, images: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return the probability of each digit.
+
+        Parameters
+        ----------
+        images : ndarray, shape (n, 28, 28) or (n, 784)
+            Either uint8, 0 to 255, or floating point, 0 to 1; ink bright on black.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, 10)
+            Each row sums to 1.
+
+        Raises
+        ------
+        ModelError
+            When the weights are such that the result is not a number.
+        """
+        probabilities = np.empty((len(images), 10), np.float32)
+        for rows in _chunks(len(images)):
+            features = as_features(images[rows])
+            mean = self.members[0].predict_proba(features)
+            for member in self.members[1:]:
+                mean += member.predict_proba(features)
+            probabilities[rows] = mean / np.float32(len(self.members))
+        if not np.isfinite(probabilities).all():
+            raise ModelError(f"{self.name} overflows on this picture; train the model again")
+        return probabilities
+
+    def predict(self, images: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Return the most probable digit, shape (n,), for images as in `predict_proba`."""
+        return self.predict_proba(images).argmax(axis=1).astype(np.uint8)
+
+    def to_sklearn(self) -> ClassifierMixin:
+        """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
+
+        One network is an `MLPClassifier`; several are a soft `VotingClassifier` of them. Both take
+        features of shape (n, 784) from 0 to 1.
+        """
+        estimators = [member.to_sklearn() for member in self.members]
+        if len(estimators) == 1:
+            return estimators[0]
+        from sklearn.ensemble import VotingClassifier
+        from sklearn.preprocessing import LabelEncoder
+
+        named = [(f"member{index}", estimator) for index, estimator in enumerate(estimators, 1)]
+        committee = VotingClassifier(named, voting="soft")
+        committee.estimators_ = estimators
+        committee.le_ = LabelEncoder().fit(np.arange(10))
+        committee.classes_ = committee.le_.classes_
+        return committee
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _ROWS) for start in range(0, count, _ROWS))
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits

@@ -1,0 +1,173 @@
+"""Read a pickle that holds nothing but plain builtins.
+
+`joblib.dump` writes such objects as an ordinary pickle. A pickle is a program for a small stack
+machine; this one knows only the instructions that build ``dict``, ``list``, ``tuple``, ``str``,
+``bytes``, ``int``, ``float``, ``bool`` and ``None``. There is no instruction to look up a name, so
+there is nothing that a file could call, and a size is believed only where the bytes are there.
+
+The instructions are described in CPython's ``Lib/pickletools.py``.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+_MARK: Final = object()
+
+Plain = dict[str, Any] | list[Any] | tuple[Any, ...] | str | bytes | memoryview | int | float | None
+
+
+class PlainPickleError(ValueError):
+    """The bytes are not a pickle of plain builtins."""
+
+
+def loads(data: bytes | memoryview) -> Plain:
+    """Build the object that the pickle in `data` describes.
+
+    Byte strings are returned as views into `data`, so that arrays need no copy.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole pickle, protocols 2 to 5.
+
+    Raises
+    ------
+    PlainPickleError
+        When `data` is cut short, damaged, or asks for anything but plain builtins.
+    """
+    try:
+        return _run(memoryview(data))
+    except PlainPickleError:
+        raise
+    except (IndexError, struct.error):
+        raise PlainPickleError("it is cut short") from None
+    except (ValueError, TypeError, KeyError, AttributeError, UnicodeDecodeError):
+        raise PlainPickleError("it is damaged") from None
+
+
+def _run(data: memoryview) -> Plain:
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    position = 0
+
+    def take(count: int) -> memoryview:
+        nonlocal position
+        if count > len(data) - position:
+            raise PlainPickleError("it is cut short")
+        position += count
+        return data[position - count : position]
+
+    def number(form: str) -> Any:
+        return struct.unpack(form, take(struct.calcsize(form)))[0]
+
+    def pop_to_mark() -> list[Any]:
+        for at in range(len(stack) - 1, -1, -1):
+            if stack[at] is _MARK:
+                items = stack[at + 1 :]
+                del stack[at:]
+                return items
+        raise PlainPickleError("it is damaged")
+
+    while True:
+        code = take(1)[0]
+        match code:
+            case 0x80:  # PROTO
+                if not 2 <= take(1)[0] <= 5:
+                    raise PlainPickleError("its pickle protocol is not known")
+            case 0x95:  # FRAME
+                take(8)
+            case 0x2E:  # STOP
+                (result,) = stack
+                if result is _MARK:
+                    raise PlainPickleError("it is damaged")
+                return result  # type: ignore[no-any-return]
+            case 0x28:  # MARK
+                stack.append(_MARK)
+            case 0x4E:  # NONE
+                stack.append(None)
+            case 0x88:  # NEWTRUE
+                stack.append(True)
+            case 0x89:  # NEWFALSE
+                stack.append(False)
+            case 0x4B:  # BININT1
+                stack.append(take(1)[0])
+            case 0x4D:  # BININT2
+                stack.append(number("<H"))
+            case 0x4A:  # BININT
+                stack.append(number("<i"))
+            case 0x8A:  # LONG1
+                stack.append(int.from_bytes(take(take(1)[0]), "little", signed=True))
+            case 0x47:  # BINFLOAT
+                stack.append(number(">d"))
+            case 0x8C:  # SHORT_BINUNICODE
+                stack.append(str(take(take(1)[0]), "utf-8", "surrogatepass"))
+            case 0x58:  # BINUNICODE
+                stack.append(str(take(number("<I")), "utf-8", "surrogatepass"))
+            case 0x43:  # SHORT_BINBYTES
+                stack.append(take(take(1)[0]))
+            case 0x42:  # BINBYTES
+                stack.append(take(number("<I")))
+            case 0x8E:  # BINBYTES8
+                stack.append(take(number("<Q")))
+            case 0x7D:  # EMPTY_DICT
+                stack.append({})
+            case 0x5D:  # EMPTY_LIST
+                stack.append([])
+            case 0x29:  # EMPTY_TUPLE
+                stack.append(())
+            case 0x85:  # TUPLE1
+                stack[-1:] = [(stack[-1],)]
+            case 0x86:  # TUPLE2
+                stack[-2:] = [(stack[-2], stack[-1])]
+            case 0x87:  # TUPLE3
+                stack[-3:] = [(stack[-3], stack[-2], stack[-1])]
+            case 0x74:  # TUPLE
+                stack.append(tuple(pop_to_mark()))
+            case 0x61:  # APPEND
+                item = stack.pop()
+                _list(stack[-1]).append(item)
+            case 0x65:  # APPENDS
+                items = pop_to_mark()
+                _list(stack[-1]).extend(items)
+            case 0x73:  # SETITEM
+                value, key = stack.pop(), stack.pop()
+                _dict(stack[-1])[_key(key)] = value
+            case 0x75:  # SETITEMS
+                items = pop_to_mark()
+                target = _dict(stack[-1])
+                for key, value in zip(items[::2], items[1::2], strict=True):
+                    target[_key(key)] = value
+            case 0x94:  # MEMOIZE
+                memo[len(memo)] = stack[-1]
+            case 0x71:  # BINPUT
+                memo[take(1)[0]] = stack[-1]
+            case 0x72:  # LONG_BINPUT
+                memo[number("<I")] = stack[-1]
+            case 0x68:  # BINGET
+                stack.append(memo[take(1)[0]])
+            case 0x6A:  # LONG_BINGET
+                stack.append(memo[number("<I")])
+            case _:
+                raise PlainPickleError(
+                    f"it holds more than plain data (pickle instruction 0x{code:02x})"
+                )
+
+
+def _list(item: Any) -> list[Any]:
+    if type(item) is not list:
+        raise PlainPickleError("it is damaged")
+    return item
+
+
+def _dict(item: Any) -> dict[str, Any]:
+    if type(item) is not dict:
+        raise PlainPickleError("it is damaged")
+    return item
+
+
+def _key(item: Any) -> str:
+    if type(item) is not str:
+        raise PlainPickleError("a key in it is not a text")
+    return item
