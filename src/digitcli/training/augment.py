@@ -6,8 +6,8 @@ strokes are thickened or thinned, so that the network never sees the same pictur
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,9 +42,20 @@ class Augmentation:
         Strength and smoothness (pixels) of the elastic distortion, with the meaning they have in
         Simard et al. (2003): white noise in [-1, 1] smoothed by a Gaussian and multiplied by
         alpha.
-    stroke : float
-        Largest thickening or thinning: each image is blended with its 3×3 grey dilation or
-        erosion by a share drawn from [0, stroke].
+    thicken, thin : float
+        Largest change of stroke width. Each image draws from [-thin, thicken]; 1 is one 3×3 grey
+        dilation (two pixels wider), -1 one erosion, 0.5 the mean with the image itself.
+    degrade : float
+        Share of the images that go on to look like bad scans, by the five fields below.
+    blur : float
+        Largest share of a 3×3 binomial blur.
+    contrast : float
+        Largest change of edge hardness: grey values are stretched about their middle by
+        a factor from [1 / (1 + contrast), 1 + contrast] and clipped.
+    noise : float
+        Largest standard deviation of white noise, of a full scale of 1.
+    specks, gaps : float
+        Mean number of small blots and of small missing bits.
     """
 
     rotation: float = 0.0
@@ -53,7 +64,14 @@ class Augmentation:
     translation: float = 0.0
     elastic_alpha: float = 0.0
     elastic_sigma: float = 5.0
-    stroke: float = 0.0
+    thicken: float = 0.0
+    thin: float = 0.0
+    degrade: float = 0.0
+    blur: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+    specks: float = 0.0
+    gaps: float = 0.0
 
 
 @lru_cache(maxsize=8)
@@ -109,22 +127,33 @@ def _displacements(
     return basis @ rows @ basis.T, basis @ columns @ basis.T
 
 
+def _spread(images: NDArray[np.uint8], extremum: np.ufunc) -> NDArray[np.uint8]:
+    """3×3 grey dilation (np.maximum) or erosion (np.minimum) of images (n, 28, 28)."""
+    tall = images.copy()
+    extremum(tall[:, 1:], images[:, :-1], out=tall[:, 1:])
+    extremum(tall[:, :-1], images[:, 1:], out=tall[:, :-1])
+    wide = tall.copy()
+    extremum(wide[:, :, 1:], tall[:, :, :-1], out=wide[:, :, 1:])
+    extremum(wide[:, :, :-1], tall[:, :, 1:], out=wide[:, :, :-1])
+    return wide
+
+
 def _restroke(
     images: NDArray[np.uint8], settings: Augmentation, rng: np.random.Generator
 ) -> Float32Array:
-    """Blend each image with its 3×3 grey dilation or erosion. uint8 → float32 in [0, 255]."""
-    share = rng.uniform(-settings.stroke, settings.stroke, len(images)).astype(np.float32)
+    """Thicken or thin the strokes of each image. uint8 → float32 in [0, 255]."""
+    change = rng.uniform(-settings.thin, settings.thicken, len(images)).astype(np.float32)
     result = images.astype(np.float32)
-    for chosen, extremum in ((share > 0, np.maximum), (share < 0, np.minimum)):
-        narrow = images[chosen]
-        wide = narrow.copy()
-        extremum(wide[:, 1:], narrow[:, :-1], out=wide[:, 1:])
-        extremum(wide[:, :-1], narrow[:, 1:], out=wide[:, :-1])
-        narrow = wide.copy()
-        extremum(wide[:, :, 1:], narrow[:, :, :-1], out=wide[:, :, 1:])
-        extremum(wide[:, :, :-1], narrow[:, :, 1:], out=wide[:, :, :-1])
-        before = result[chosen]
-        result[chosen] = before + np.abs(share[chosen])[:, None, None] * (wide - before)
+    for sign, extremum in ((1, np.maximum), (-1, np.minimum)):
+        chosen = np.flatnonzero(sign * change > 0)
+        steps = np.abs(change[chosen])
+        image = images[chosen]
+        while len(chosen):
+            further = _spread(image, extremum)
+            share = np.minimum(steps, 1)[:, None, None]
+            result[chosen] = image + share * (further.astype(np.float32) - image)
+            more = steps > 1
+            chosen, image, steps = chosen[more], further[more], steps[more] - 1
     return result
 
 
@@ -166,13 +195,51 @@ def _resample(images: Float32Array, rows: Float32Array, columns: Float32Array) -
     return upper.reshape(count, PIXELS)
 
 
+def _blots(
+    count: int, mean: float, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], Float32Array]:
+    """Round spots at random places: which image each lies in, and its mask (m, 784) in [0, 1]."""
+    owner = np.repeat(np.arange(count), rng.poisson(mean, count))
+    axis = np.arange(SIDE, dtype=np.float32)
+    centre = rng.uniform(0, SIDE - 1, (2, len(owner), 1)).astype(np.float32)
+    radius = rng.uniform(0.5, 1.8, (len(owner), 1)).astype(np.float32)
+    rows, columns = np.exp(-(((axis - centre) / radius) ** 2))
+    mask = rows[:, :, None] * columns[:, None, :]
+    return owner, mask.reshape(-1, PIXELS)
+
+
+def _degrade(images: Float32Array, settings: Augmentation, rng: np.random.Generator) -> None:
+    """Blur, harden, spot, break and spoil with noise some of the images (n, 784), in place."""
+    chosen = np.flatnonzero(rng.random(len(images)) < settings.degrade)
+    worse = images[chosen]
+
+    def draw(low: float, high: float) -> Float32Array:
+        return rng.uniform(low, high, (len(worse), 1)).astype(np.float32)
+
+    owner, mask = _blots(len(worse), settings.gaps, rng)
+    np.multiply.at(worse, owner, 1 - mask)
+    owner, mask = _blots(len(worse), settings.specks, rng)
+    np.maximum.at(worse, owner, mask)
+    if settings.blur > 0:
+        neighbours = np.eye(SIDE, k=1) + np.eye(SIDE, k=-1)
+        binomial = ((2 * np.eye(SIDE) + neighbours) / 4).astype(np.float32)
+        square = worse.reshape(-1, SIDE, SIDE)
+        blurred = (binomial @ square @ binomial).reshape(-1, PIXELS)
+        worse += draw(0, settings.blur) * (blurred - worse)
+    limit = float(np.log1p(settings.contrast))
+    worse = (worse - np.float32(0.5)) * np.exp(draw(-limit, limit)) + np.float32(0.5)
+    worse += draw(0, settings.noise) * rng.standard_normal(worse.shape, dtype=np.float32)
+    images[chosen] = np.clip(worse, 0, 1)
+
+
 def _augment_chunk(
     images: NDArray[np.uint8], settings: Augmentation, rng: np.random.Generator
 ) -> Float32Array:
     rows, columns = _displacements(len(images), settings, rng)
-    inked = _restroke(images, settings, rng)
-    result = _resample(inked, rows, columns)
+    result = _resample(_restroke(images, settings, rng), rows, columns)
     result *= np.float32(1 / 255)
+    if settings.degrade > 0:
+        _degrade(result, settings, rng)
     return result
 
 
@@ -223,3 +290,47 @@ def augment(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, chunks))
     return result
+
+
+def augmented_epochs(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    plan: Callable[[int], Augmentation],
+    *,
+    seed: int,
+    epochs: range,
+    threads: int = 1,
+) -> Iterator[tuple[Float32Array, NDArray[np.uint8]]]:
+    """Shuffled and distorted training data of each epoch, made while the one before is used.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28)
+    labels : ndarray of uint8, shape (n,)
+    plan : callable
+        Gives the strength of the distortions for an epoch.
+    seed : int
+    epochs : range
+        Epochs to go through; starting in the middle gives the same data as coming from the start.
+    threads : int
+
+    Yields
+    ------
+    (ndarray of float32, shape (n, 784), ndarray of uint8, shape (n,))
+        The epoch's images in [0, 1] and their labels.
+    """
+
+    def prepare(epoch: int) -> tuple[Float32Array, NDArray[np.uint8]]:
+        seeds = np.random.SeedSequence(seed, spawn_key=(epoch,))
+        order = np.random.default_rng(seeds).permutation(len(images))
+        distorted = augment(images[order], plan(epoch), seed=seed, epoch=epoch, threads=threads)
+        return distorted, labels[order]
+
+    with ThreadPoolExecutor(1) as background:
+        upcoming = [background.submit(prepare, epoch) for epoch in epochs[:1]]
+        for following in epochs[1:]:
+            ready = upcoming.pop().result()
+            upcoming.append(background.submit(prepare, following))
+            yield ready
+        for last in upcoming:
+            yield last.result()
