@@ -285,7 +285,8 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
         term = term * (trials - i) // (i + 1)
         tail += term
     # Whole numbers of any size divide to the nearest float: no logarithms, no underflow on the way.
-    return min(1.0, 2 * tail / 2**trials)
+    p_value: float = 2 * tail / 2**trials
+    return min(1.0, p_value)
 
 
 def auroc(positive: ArrayLike, scores: ArrayLike) -> float:
