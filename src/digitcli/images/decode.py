@@ -1,0 +1,175 @@
+"""Any image file to an array of 8-bit grey or RGB pixels.
+
+The formats are an explicit list, the size is bounded before a pixel is decoded, and whatever a
+damaged file makes Pillow raise ends in one :class:`ImageError`.
+"""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from digitcli.errors import ImageError
+from digitcli.paths import printable
+
+Picture = NDArray[np.uint8]
+"""Pixels of shape (height, width), grey, or (height, width, 3), RGB."""
+
+COMMON_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "PPM")
+RARE_FORMATS = {
+    "TIFF": "TiffImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "ICO": "IcoImagePlugin",
+    "PCX": "PcxImagePlugin",
+    "TGA": "TgaImagePlugin",
+}
+"""Formats that Pillow knows only after this module of it has been imported."""
+
+WORKING_SIDE = 1024
+"""Pictures are reduced by a whole factor while their longer side stays at least this."""
+
+MAX_PIXELS = 50_000_000
+"""Largest picture that is decoded, after the reduction a JPEG decoder does by itself."""
+
+ORIENTATION = 0x0112  # the EXIF tag
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# MAX_PIXELS is stricter than the size Pillow warns about, and counts after a JPEG's reduction
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def decode(file: str | Path | BinaryIO, name: str | None = None) -> Picture:
+    """Decode the first frame of an image file, upright, and at most about 2048 pixels a side.
+
+    Parameters
+    ----------
+    file : str, Path or binary file object
+        The image; a path must lead to a regular file.
+    name : str, optional
+        What error messages call the image; the path by default.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+        Grey or RGB pixels. Transparent parts are white. The values of 16-bit, 32-bit and float
+        pictures are stretched to the full range, since their black and white are not known.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, is not an image of a known format, is damaged or too large.
+    """
+    path = file if isinstance(file, (str, Path)) else None
+    name = printable(str(path)) if name is None and path is not None else name or "the image"
+    try:
+        if path is not None and not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would block
+            raise ImageError(f"{name} is not a regular file; give the path of an image")
+        with _open(file) as image:
+            return _pixels(image, name)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(
+            f"{name} is not an image that digitcli reads; save it as PNG or JPEG"
+        ) from None
+    except OSError as error:
+        if error.strerror is None:  # Pillow's own: a damaged file, not a failing system call
+            raise _damaged(name, error) from error
+        raise ImageError(f"{name} cannot be read: {error.strerror}; check the path") from error
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name} has too many pixels; scale it down") from None
+    except MemoryError:
+        raise ImageError(f"{name} does not fit into memory; scale it down") from None
+    except Exception as error:
+        # damaged files make Pillow's parsers raise nearly anything: struct.error, KeyError, …
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = printable(str(error)) or type(error).__name__
+    return ImageError(f"{name} is damaged ({reason}); save the image again")
+
+
+def _open(file: str | Path | BinaryIO) -> Image.Image:
+    """Read the header only; import the plugins of the rarer formats when they are needed."""
+    try:
+        return Image.open(file, formats=COMMON_FORMATS)
+    except UnidentifiedImageError:
+        for module in RARE_FORMATS.values():
+            import_module(f"PIL.{module}")
+        known = [format for format in RARE_FORMATS if format in Image.OPEN]
+        return Image.open(file, formats=known)
+
+
+def _pixels(image: Image.Image, name: str) -> Picture:
+    """Decode, reduce, flatten and turn upright."""
+    if image.format in ("JPEG", "MPO"):
+        # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
+        image.draft(None, (WORKING_SIDE, WORKING_SIDE))
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {image.width}×{image.height} pixels, more than digitcli decodes; "
+            "scale it down"
+        )
+    image.load()
+    orientation = image.getexif().get(ORIENTATION)
+    image = _reduce(_flatten(image))
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    return np.asarray(image)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Bring every mode to L or RGB."""
+    mode = image.mode
+    if mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if mode == "1":
+        return image.convert("L")
+    if mode.startswith("I") or mode == "F":
+        return _stretch(image)
+    if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return _on_white(_reduce(image.convert("RGBA")))
+    if mode == "LAB":
+        return image.getchannel("L")
+    return image.convert("RGB")
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    factor = max(image.size) // WORKING_SIDE
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _stretch(image: Image.Image) -> Image.Image:
+    """Map the range of values that occur to 0…255."""
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    low, high = float(values.min()), float(values.max())
+    scale = 255 / (high - low) if high > low else 0.0
+    return Image.fromarray(((values - low) * scale).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay an RGBA image on white paper; white strokes on nothing become black strokes on it."""
+    paper = Image.new("RGBA", image.size, "white")
+    paper.alpha_composite(image)
+    flat = paper.convert("RGB")
+    if flat.getextrema() == ((255, 255),) * 3:
+        return Image.eval(image.getchannel("A"), lambda alpha: 255 - alpha)
+    return flat
