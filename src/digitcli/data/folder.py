@@ -1,0 +1,94 @@
+"""A folder of labelled pictures: a sub-folder per digit, optionally under train/ and test/."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from digitcli.data.dataset import SPLITS, Dataset
+from digitcli.errors import DataError, ImageError
+from digitcli.images import read_digit
+
+
+def load_folder(
+    folder: Path,
+    *,
+    polarity: str = "auto",
+    on_error: Callable[[str, str], None] | None = None,
+) -> Dataset:
+    """Read the pictures in the class sub-folders ``0`` … ``9`` of `folder`.
+
+    The layout is that of torchvision's ImageFolder. The sub-folders may lie under ``train`` and
+    ``test``; without these, every picture is of the split ``"train"``. Pictures are found at any
+    depth, hidden files are left out, and the order is that of the sorted paths.
+
+    Parameters
+    ----------
+    folder : the folder
+    polarity : how to see the pictures; see `digitcli.images.read_digit`
+    on_error : called with the path and the reason for each picture that cannot be read and each
+        sub-folder that is not a digit; without it, the first one raises
+
+    Raises
+    ------
+    DataError
+        When there is no class sub-folder, or no picture could be read.
+    ImageError
+        When a picture cannot be read and there is no `on_error`.
+    """
+    images, labels, splits, paths = [], [], [], []
+    for split, class_folder in _class_folders(folder, on_error):
+        for path in _pictures(class_folder):
+            try:
+                image = read_digit(path, polarity=polarity)
+            except ImageError as error:
+                if on_error is None:
+                    raise
+                on_error(os.fspath(path), str(error))
+                continue
+            images.append(image)
+            labels.append(int(class_folder.name))
+            splits.append(split)
+            paths.append(os.fspath(path))
+    if not images:
+        raise DataError(f"{folder} holds no picture that could be read in its folders 0 to 9")
+    return Dataset(
+        folder.resolve().name or "folder",
+        np.stack(images),
+        np.array(labels, np.uint8),
+        np.array(splits),
+        tuple(paths),
+    )
+
+
+def _class_folders(
+    folder: Path, on_error: Callable[[str, str], None] | None
+) -> Iterator[tuple[str, Path]]:
+    """Yield the split and the path of each class sub-folder."""
+    parents = [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
+    found = False
+    for split, parent in parents or [("train", folder)]:
+        for child in sorted(parent.iterdir()):
+            if child.name.startswith(".") or not child.is_dir():
+                continue
+            if child.name in "0123456789":
+                found = True
+                yield split, child
+            elif on_error is not None:
+                on_error(os.fspath(child), "is not named after a digit 0 to 9; left out")
+    if not found:
+        raise DataError(
+            f"{folder} has no sub-folders 0 to 9 (or train/0 … and test/0 …) with pictures; "
+            "put each picture into the folder of its digit"
+        )
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(parent, name)
