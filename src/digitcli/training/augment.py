@@ -46,12 +46,14 @@ class Augmentation:
         Largest change of stroke width. Each image draws from [-thin, thicken]; 1 is one 3×3 grey
         dilation (two pixels wider), -1 one erosion, 0.5 the mean with the image itself.
     degrade : float
-        Share of the images that go on to look like bad scans, by the five fields below.
+        Share of the images that go on to look like bad scans, by the fields below.
     blur : float
         Largest share of a 3×3 binomial blur.
-    contrast : float
-        Largest change of edge hardness: grey values are stretched about their middle by
-        a factor from [1 / (1 + contrast), 1 + contrast] and clipped.
+    harden : float
+        Largest hardening of edges: grey values are stretched about their middle by a factor from
+        [1, 1 + harden] and clipped.
+    fade : float
+        Largest loss of ink; each image is multiplied by a factor from [1 - fade, 1].
     noise : float
         Largest standard deviation of white noise, of a full scale of 1.
     specks, gaps : float
@@ -68,7 +70,8 @@ class Augmentation:
     thin: float = 0.0
     degrade: float = 0.0
     blur: float = 0.0
-    contrast: float = 0.0
+    harden: float = 0.0
+    fade: float = 0.0
     noise: float = 0.0
     specks: float = 0.0
     gaps: float = 0.0
@@ -226,8 +229,9 @@ def _degrade(images: Float32Array, settings: Augmentation, rng: np.random.Genera
         square = worse.reshape(-1, SIDE, SIDE)
         blurred = (binomial @ square @ binomial).reshape(-1, PIXELS)
         worse += draw(0, settings.blur) * (blurred - worse)
-    limit = float(np.log1p(settings.contrast))
-    worse = (worse - np.float32(0.5)) * np.exp(draw(-limit, limit)) + np.float32(0.5)
+    worse = (worse - np.float32(0.5)) * draw(1, 1 + settings.harden) + np.float32(0.5)
+    np.clip(worse, 0, 1, out=worse)
+    worse *= draw(1 - settings.fade, 1)
     worse += draw(0, settings.noise) * rng.standard_normal(worse.shape, dtype=np.float32)
     images[chosen] = np.clip(worse, 0, 1)
 

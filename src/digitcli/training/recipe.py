@@ -1,0 +1,101 @@
+"""Named sets of hyperparameters: everything that decides how a network learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, pi
+
+from digitcli.training.augment import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Hyperparameters of a training run, with scikit-learn's names where it has one.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int
+        Units of each hidden layer (rectified linear).
+    epochs : int
+        Passes through the training set; every pass sees freshly distorted images.
+    batch_size : int
+        Images per step.
+    learning_rate_init : float
+        Highest learning rate. It rises linearly during `warmup_epochs`, then falls to zero along
+        half a cosine.
+    warmup_epochs : int
+    momentum : float
+        Nesterov momentum.
+    alpha : float
+        L2 penalty (as in MLPClassifier: divided by the batch size in the gradient).
+    averaging : float
+        Weight averaging: share of the running mean of the weights that is kept from one epoch
+        to the next; the mean is what is validated and saved. 0 turns it off.
+    augmentation : Augmentation or None
+        Distortions of the training images; None trains on the images as they are.
+    """
+
+    hidden_layer_sizes: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    learning_rate_init: float
+    warmup_epochs: int
+    momentum: float
+    alpha: float
+    averaging: float
+    augmentation: Augmentation | None
+
+    def learning_rate(self, epoch: float) -> float:
+        """Learning rate at a point of time, in epochs since the start (0 to `epochs`)."""
+        if epoch < self.warmup_epochs:
+            return self.learning_rate_init * (epoch + 1) / (self.warmup_epochs + 1)
+        progress = (epoch - self.warmup_epochs) / max(1, self.epochs - self.warmup_epochs)
+        return self.learning_rate_init * (1 + cos(pi * min(1.0, progress))) / 2
+
+
+HANDWRITING = Augmentation(
+    rotation=12,
+    scale=0.12,
+    shear=0.2,
+    translation=1.5,
+    elastic_alpha=30,
+    elastic_sigma=5,
+    thicken=0.4,
+    thin=0.4,
+)
+
+RECIPES = {
+    "quick": Recipe(
+        hidden_layer_sizes=(512, 256),
+        epochs=8,
+        batch_size=256,
+        learning_rate_init=0.15,
+        warmup_epochs=1,
+        momentum=0.9,
+        alpha=1e-5,
+        averaging=0.0,
+        augmentation=HANDWRITING,
+    ),
+    "standard": Recipe(
+        hidden_layer_sizes=(1000, 500),
+        epochs=50,
+        batch_size=256,
+        learning_rate_init=0.15,
+        warmup_epochs=1,
+        momentum=0.9,
+        alpha=1e-5,
+        averaging=0.0,
+        augmentation=HANDWRITING,
+    ),
+    "best": Recipe(
+        hidden_layer_sizes=(2000, 1500, 1000, 500),
+        epochs=300,
+        batch_size=512,
+        learning_rate_init=0.2,
+        warmup_epochs=2,
+        momentum=0.9,
+        alpha=1e-5,
+        averaging=0.0,
+        augmentation=HANDWRITING,
+    ),
+}
