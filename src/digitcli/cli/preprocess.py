@@ -1,13 +1,115 @@
-"""`digitcli preprocess`."""
+"""`digitcli preprocess`: raw data or a folder of pictures to one dataset file."""
 
 from __future__ import annotations
 
-from digitcli.cli.options import Quiet
-from digitcli.errors import DigitcliError, ExitCode
+import os
+from pathlib import Path
+from typing import Annotated
 
-EXAMPLES = "Examples: digitcli preprocess"
+import typer
+
+from digitcli.cli.environment import Environment
+from digitcli.cli.options import DataDir, Polarity, PolarityOption, Quiet
+from digitcli.cli.progress import show_progress
+from digitcli.data.dataset import SPLITS, Dataset
+from digitcli.data.sources import load_dataset
+from digitcli.errors import ExitCode, UsageError
+
+EXAMPLES = """\
+Examples:  digitcli preprocess mnist  |  digitcli preprocess photos/ -o my.npz --preview seen.png
+"""
 
 
-def command(quiet: Quiet = False) -> ExitCode:
-    """Not written yet."""
-    raise DigitcliError("preprocess is not written yet; come back soon")
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="mnist, digits, a folder with a sub-folder per digit (0 … 9, optionally under "
+            "train/ and test/), an IDX file with its pair beside it, or an .npz file."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.npz",
+            help="Dataset file to write.  [default: the source's name with .npz, here]",
+            show_default=False,
+        ),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHEET.png", help="Also draw what the network will see.", show_default=False
+        ),
+    ] = None,
+    polarity: PolarityOption = Polarity.AUTO,
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+) -> ExitCode:
+    """Turn a source into one dataset file of 28×28 digits and print its path.
+
+    A picture of a folder that cannot be read is left out with a line on stderr; the exit code is
+    then 3.
+    """
+    _check_name(output, ".npz", "--output")
+    _check_name(preview, ".png", "--preview")
+    if polarity is not Polarity.AUTO and not Path(source).is_dir():
+        raise UsageError("--polarity is for folders of pictures; leave it out for other sources")
+    env = Environment(quiet=quiet)
+    failed = 0
+    with show_progress(env) as work:
+
+        def on_error(path: str, reason: str) -> None:
+            nonlocal failed
+            failed += 1
+            work.warn(reason if path in reason else f"{path} {reason}")
+
+        dataset = load_dataset(
+            source,
+            data_dir=data_dir,
+            polarity=polarity,
+            on_error=on_error,
+            on_step=work.say,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    written = output or Path(dataset.name.removesuffix(".npz") + ".npz")
+    if written.exists() and Path(source).exists() and written.samefile(source):
+        raise UsageError(f"{written} is the source itself; name another file with --output")
+    dataset.save(written)
+    env.answer(os.fspath(written))
+    if preview is not None:
+        from digitcli.data.preview import save_contact_sheet
+
+        save_contact_sheet(dataset, preview)
+        env.answer(os.fspath(preview))
+    _print_counts(env, dataset)
+    if failed:
+        env.warn(f"{failed} of {failed + len(dataset)} inputs could not be read")
+        return ExitCode.PARTIAL
+    return ExitCode.OK
+
+
+def _check_name(path: Path | None, suffix: str, option: str) -> None:
+    if path is not None and path.suffix.lower() != suffix:
+        raise UsageError(f"{option} {path} must end in {suffix}")
+
+
+def _print_counts(env: Environment, dataset: Dataset) -> None:
+    if env.quiet:
+        return
+    import numpy as np
+    from rich.table import Table
+
+    parts = {split: dataset.part(split) for split in SPLITS}
+    counts = {
+        split: np.bincount(part.labels, minlength=10) for split, part in parts.items() if len(part)
+    }
+    table = Table("digit", show_footer=True)
+    table.columns[0].footer = "all"
+    for split, count in counts.items():
+        table.add_column(split, justify="right", footer=f"{count.sum():,}")
+    for digit in range(10):
+        table.add_row(str(digit), *(f"{count[digit]:,}" for count in counts.values()))
+    env.console.print(table)

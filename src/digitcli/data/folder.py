@@ -18,6 +18,7 @@ def load_folder(
     *,
     polarity: str = "auto",
     on_error: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Read the pictures in the class sub-folders ``0`` … ``9`` of `folder`.
 
@@ -30,7 +31,8 @@ def load_folder(
     folder : the folder
     polarity : how to see the pictures; see `digitcli.images.read_digit`
     on_error : called with the path and the reason for each picture that cannot be read and each
-        sub-folder that is not a digit; without it, the first one raises
+        sub-folder that is not a digit; without it, the first picture raises
+    on_progress : called with the number of pictures read so far and in all
 
     Raises
     ------
@@ -39,20 +41,26 @@ def load_folder(
     ImageError
         When a picture cannot be read and there is no `on_error`.
     """
+    found = [
+        (split, int(class_folder.name), path)
+        for split, class_folder in _class_folders(folder, on_error)
+        for path in _pictures(class_folder)
+    ]
     images, labels, splits, paths = [], [], [], []
-    for split, class_folder in _class_folders(folder, on_error):
-        for path in _pictures(class_folder):
-            try:
-                image = read_digit(path, polarity=polarity)
-            except ImageError as error:
-                if on_error is None:
-                    raise
-                on_error(os.fspath(path), str(error))
-                continue
+    for number, (split, label, path) in enumerate(found, start=1):
+        try:
+            image = read_digit(path, polarity=polarity)
+        except ImageError as error:
+            if on_error is None:
+                raise
+            on_error(os.fspath(path), str(error))
+        else:
             images.append(image)
-            labels.append(int(class_folder.name))
+            labels.append(label)
             splits.append(split)
             paths.append(os.fspath(path))
+        if on_progress is not None:
+            on_progress(number, len(found))
     if not images:
         raise DataError(f"{folder} holds no picture that could be read in its folders 0 to 9")
     return Dataset(

@@ -20,6 +20,7 @@ def load_dataset(
     polarity: str = "auto",
     on_error: OnError | None = None,
     on_step: Callable[[str], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Load a dataset by name or path.
 
@@ -36,6 +37,8 @@ def load_dataset(
         Receives the pictures of a folder that cannot be read; without it the first one raises.
     on_step : callable, optional
         Receives a line about each step that takes time.
+    on_progress : callable, optional
+        Receives the number of a folder's pictures read so far and in all.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def load_dataset(
     if path.is_dir():
         from digitcli.data.folder import load_folder
 
-        return load_folder(path, polarity=polarity, on_error=on_error)
+        return load_folder(path, polarity=polarity, on_error=on_error, on_progress=on_progress)
     if path.suffix == ".npz":
         return load_npz(path)
     if not path.exists():

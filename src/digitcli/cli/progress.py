@@ -1,0 +1,72 @@
+"""Show how far long work is: a bar on a terminal, otherwise a plain line now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from digitcli.cli.environment import Environment
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between two plain lines."""
+
+
+class Work:
+    """Long work that is under way; lines go through here so that they do not break the bar."""
+
+    def __init__(self, env: Environment, bar: Progress | None = None) -> None:
+        self._env = env
+        self._bar = bar
+        self._task = None if bar is None else bar.add_task("", total=None)
+        self._next_line = time.monotonic() + PLAIN_INTERVAL
+
+    def update(self, what: str, done: int, total: int) -> None:
+        """Say that `done` of `total` units of `what` are done."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=what, completed=done, total=total)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + PLAIN_INTERVAL
+            self._env.say(f"{what}: {done:,} of {total:,}")
+
+    def say(self, line: str) -> None:
+        """Print a line about the progress, unless quiet."""
+        if not self._env.quiet:
+            self.warn(line)
+
+    def warn(self, line: str) -> None:
+        """Print a line that even a quiet run shows."""
+        if self._bar is None:
+            self._env.warn(line)
+        else:
+            self._bar.console.out(printable(line), highlight=False)
+
+
+@contextlib.contextmanager
+def show_progress(env: Environment, *, in_bytes: bool = False) -> Iterator[Work]:
+    """Show a bar on stderr while the block runs, when stderr is a terminal and not quiet."""
+    if env.quiet or not env.stderr_is_terminal:
+        yield Work(env)
+        return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn() if in_bytes else MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=env.console, transient=True) as bar:
+        yield Work(env, bar)
