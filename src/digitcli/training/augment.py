@@ -6,7 +6,7 @@ strokes are thickened or thinned, so that the network never sees the same pictur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -304,7 +304,7 @@ def augmented_epochs(
     seed: int,
     epochs: range,
     threads: int = 1,
-) -> Iterator[tuple[Float32Array, NDArray[np.uint8]]]:
+) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
     """Shuffled and distorted training data of each epoch, made while the one before is used.
 
     Parameters
