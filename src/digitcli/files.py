@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -58,29 +59,59 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ) from error
 
 
-def remove_litter(folder: Path) -> None:
-    """Remove the temporary files in `folder` whose writers are dead.
+@contextlib.contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Make an empty folder beside `target` that is removed at the end of the block.
 
-    A living writer holds a lock on its file; the system drops it with the process, however that
-    ended.
+    What a killed process left behind is cleared by the next write to the same folder.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_litter(target.parent)
+    folder = _temporary_path(target)
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if fcntl is not None:
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove the temporary files and folders in `folder` whose writers are dead.
+
+    A living writer holds a lock on what it writes; the system drops it with the process, however
+    that ended.
     """
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if _TEMPORARY.match(entry.name):
-                with contextlib.suppress(OSError), Path(entry.path).open("rb") as file:
-                    if fcntl is not None:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        Path(entry.path).unlink()
-                if fcntl is None:
-                    with contextlib.suppress(OSError):
-                        Path(entry.path).unlink()
+                with contextlib.suppress(OSError):
+                    _remove_unless_locked(Path(entry.path))
+
+
+def _remove_unless_locked(path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if fcntl is not None and path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _temporary_path(target: Path) -> Path:
+    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
 
 
 def _open_temporary(target: Path) -> BinaryIO:
     """Open and lock a new temporary file beside `target`."""
     while True:
-        name = f".{target.name[:100]}.{secrets.token_hex(8)}.tmp"
-        file = target.with_name(name).open("xb")
+        file = _temporary_path(target).open("xb")
         if fcntl is None:
             return file
         try:

@@ -12,11 +12,9 @@ import contextlib
 import hashlib
 import os
 import queue
-import secrets
-import shutil
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,16 +23,13 @@ from urllib.request import url2pathname
 
 import digitcli
 from digitcli.errors import DigitcliError, DownloadError, UsageError
-from digitcli.files import remove_litter
+from digitcli.files import temporary_folder
 
 if TYPE_CHECKING:
     import requests
 
 CHUNK = 64 * 1024
-"""Bytes that a mirror must deliver within `Limits.patience`: the least acceptable speed.
-
-So MNIST's largest file takes less than an hour, and `remove_litter` leaves it alone till then.
-"""
+"""Bytes that a mirror must deliver within `Limits.patience`: the least acceptable speed."""
 
 _MAX_REDIRECTS = 5
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -273,7 +268,7 @@ def _from_one(
             )
 
     try:
-        with _staging(target) as staging:
+        with temporary_folder(target) as staging:
             try:
                 path = pooch.retrieve(
                     url, f"sha256:{file.sha256}", file.name, staging.absolute(), downloader=download
@@ -288,19 +283,6 @@ def _from_one(
             f"{target} cannot be written: {(error.strerror or str(error)).lower()}; "
             "check the folder, its permissions and the free space"
         ) from error
-
-
-@contextlib.contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """Make a temporary folder beside `target`, and clear those that killed runs left."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_litter(target.parent)
-    folder = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _from_folder(path: Path) -> Generator[bytes]:
