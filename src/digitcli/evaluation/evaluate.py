@@ -162,6 +162,11 @@ class Evaluation:
         return metrics.log_loss(self.data.labels, self.probabilities)
 
     @cached_property
+    def log_loss_interval(self) -> tuple[float, float]:
+        """The 95% interval of the log loss."""
+        return metrics.log_loss_interval(self.data.labels, self.probabilities)
+
+    @cached_property
     def expected_calibration_error(self) -> float:
         """Mean gap between confidence and accuracy over 15 bins."""
         return metrics.expected_calibration_error(self.data.labels, self.probabilities)
@@ -223,6 +228,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "accuracy_interval": self.accuracy_interval,
             "log_loss": self.log_loss,
+            "log_loss_interval": self.log_loss_interval,
             "expected_calibration_error": self.expected_calibration_error,
             "confidence_auroc": self.confidence_auroc,
             "confusion_matrix": self.confusion_matrix.tolist(),
@@ -336,25 +342,24 @@ def source_folders(dataset: Dataset) -> list[str]:
     """
     if not dataset.paths:
         return []
-    folders = [PurePath(path).parent.parts for path in dataset.paths]
-    shared = _shared_prefix(folders)
     names = []
-    for parts, label in zip(folders, dataset.labels, strict=True):
-        rest = [part for part in parts[shared:] if part != str(label) and part not in SPLITS]
-        names.append("/".join(rest))
+    for parts, label in zip(relative_parts(dataset.paths), dataset.labels, strict=True):
+        names.append("/".join(p for p in parts[:-1] if p != str(label) and p not in SPLITS))
     return names
+
+
+def relative_parts(paths: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the parts of each path below the folder that all have in common."""
+    split = [PurePath(path).parts for path in paths]
+    folders = [parts[:-1] for parts in split]
+    first, last = min(folders), max(folders)
+    pairs = zip(first, last, strict=False)
+    shared = next((i for i, (a, b) in enumerate(pairs) if a != b), len(first))
+    return [parts[shared:] for parts in split]
 
 
 def _name(model: Classifier) -> str:
     return str(getattr(model, "name", type(model).__name__))
-
-
-def _shared_prefix(folders: list[tuple[str, ...]]) -> int:
-    """Return how many leading parts all folders have in common."""
-    first, last = min(folders), max(folders)
-    return next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
-    )
 
 
 def _probabilities(model: Classifier, part: Dataset) -> Floats:

@@ -68,6 +68,22 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(-np.log(_of_true_class(truth, probabilities)).mean())
 
 
+def log_loss_interval(
+    labels: ArrayLike, probabilities: ArrayLike, z: float = 1.959963984540054
+) -> tuple[float, float]:
+    """Return the 95% interval of `log_loss` by the central limit theorem; NaN for under two labels.
+
+    The spread of the single losses, over the root of their number, is the standard error of their
+    mean; the lower end is cut at 0.
+    """
+    truth = np.asarray(labels)
+    if truth.size < 2:
+        return math.nan, math.nan
+    losses = -np.log(_of_true_class(truth, probabilities))
+    half = z * float(losses.std(ddof=1)) / math.sqrt(truth.size)
+    return max(0.0, float(losses.mean()) - half), float(losses.mean()) + half
+
+
 def _of_true_class(labels: ArrayLike, probabilities: ArrayLike) -> Floats:
     given = np.asarray(probabilities, dtype=np.float64)
     eps = np.finfo(np.float64).eps
