@@ -67,15 +67,20 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_litter(target.parent)
-    folder = _temporary_path(target)
-    folder.mkdir()
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        if fcntl is not None:
-            descriptor = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, descriptor)
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while True:
+            folder = _temporary_path(target)
+            folder.mkdir()
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            if fcntl is not None:
+                # Until it is locked, another process may take the folder for litter.
+                with contextlib.suppress(FileNotFoundError):
+                    descriptor = os.open(folder, os.O_RDONLY)
+                    stack.callback(os.close, descriptor)
+                    with contextlib.suppress(OSError):  # a file system without locks
+                        fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                break
         yield folder
 
 

@@ -361,12 +361,13 @@ class _Transfer:
     def _receive_body(self, session: requests.Session) -> None:
         session.headers["User-Agent"] = f"digitcli/{digitcli.__version__}"
         session.headers["Accept-Encoding"] = "identity"
+        # Redirects are followed by hand: requests would read, and unpack, the body of each.
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         url = self.url
         for _ in range(1 + _MAX_REDIRECTS):
             # A third of the patience each, so that a dead IPv6 route leaves time for IPv4.
             timeout = (self.patience / 3, self.patience)
-            # Followed by hand: requests would read, and unpack, the body of each redirect.
-            with session.get(url, stream=True, timeout=timeout, allow_redirects=False) as response:
+            with session.get(url, stream=True, timeout=timeout) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["Location"])
                     if urlsplit(url).scheme not in ("http", "https"):
