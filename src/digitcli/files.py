@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from digitcli.errors import DigitcliError
 
-try:
+# Windows has no flock, but refuses to delete a file that is open, which serves as well.
+_HAS_FLOCK: bool = importlib.util.find_spec("fcntl") is not None
+if _HAS_FLOCK:
     import fcntl
-except ImportError:  # Windows refuses to delete a file that is open, which serves as the lock.
-    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{16}\.tmp$")
 
@@ -72,7 +72,7 @@ def temporary_folder(target: Path) -> Iterator[Path]:
             folder = _temporary_path(target)
             folder.mkdir()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            if fcntl is not None:
+            if _HAS_FLOCK:
                 # Until it is locked, another process may take the folder for litter.
                 with contextlib.suppress(FileNotFoundError):
                     descriptor = os.open(folder, os.O_RDONLY)
@@ -99,25 +99,25 @@ def remove_litter(folder: Path) -> None:
 
 def _remove_unless_locked(path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        if fcntl is not None:
+        if _HAS_FLOCK:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if fcntl is not None and path.is_dir():
+        if _HAS_FLOCK and path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
 
 
 def _temporary_path(target: Path) -> Path:
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
+    return target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.tmp")
 
 
 def _open_temporary(target: Path) -> BinaryIO:
     """Open and lock a new temporary file beside `target`."""
     while True:
         file = _temporary_path(target).open("xb")
-        if fcntl is None:
+        if not _HAS_FLOCK:
             return file
         try:
             fcntl.flock(file, fcntl.LOCK_EX)

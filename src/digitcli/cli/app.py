@@ -79,6 +79,9 @@ def run(arguments: list[str]) -> int:
         # Typer's usage errors come from a copy of Click that is private to it.
         if callable(format_message := getattr(error, "format_message", None)):
             context = getattr(error, "ctx", None)
+            if type(error).__name__ == "NoArgsIsHelpError":
+                sys.stderr.write(f"{format_message()}\n")
+                return ExitCode.USAGE
             path = context.command_path if context is not None else "digitcli"
             message = str(format_message()).rstrip(".")
             return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)

@@ -6,6 +6,7 @@ import os
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,11 +81,15 @@ class Dataset:
 
         Equal datasets give equal files. `paths` is kept in ``paths`` where there is one.
         """
-        extra = {} if self.paths is None else {"paths": np.array(self.paths, dtype=np.str_)}
+        arrays: dict[str, Any] = {
+            "images": self.images,
+            "labels": self.labels,
+            "split": self.split,
+        }
+        if self.paths is not None:
+            arrays["paths"] = np.array(self.paths, dtype=np.str_)
         with atomic_write(path) as file:
-            np.savez_compressed(
-                file, images=self.images, labels=self.labels, split=self.split, **extra
-            )
+            np.savez_compressed(file, **arrays)
 
 
 def load_npz(path: str | os.PathLike[str]) -> Dataset:
@@ -132,9 +137,9 @@ def _reason(error: Exception) -> str:
 def _read_array(
     archive: zipfile.ZipFile,
     name: str,
-    dtype: np.dtype,
-    ndim: int,  # type: ignore[type-arg]
-) -> NDArray:  # type: ignore[type-arg]
+    dtype: np.dtype[Any],
+    ndim: int,
+) -> NDArray[Any]:
     """Read one member after holding its header against what it may be and what is there."""
     try:
         info = archive.getinfo(f"{name}.npy")

@@ -37,4 +37,5 @@ def as_features(images: NDArray[np.generic]) -> Images:
         raise ValueError(f"images have shape {images.shape}, not (n, 28, 28) or (n, 784)")
     if flat.dtype == np.uint8:
         return np.multiply(flat, np.float32(1 / 255), dtype=np.float32)
-    return flat.astype(np.float32, copy=False)
+    features: Images = flat.astype(np.float32, copy=False)
+    return features

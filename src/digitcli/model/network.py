@@ -130,7 +130,8 @@ class Model:
 
     def predict(self, images: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Return the most probable digit, shape (n,), for images as in `predict_proba`."""
-        return self.predict_proba(images).argmax(axis=1).astype(np.uint8)
+        digits: NDArray[np.uint8] = self.predict_proba(images).argmax(axis=1).astype(np.uint8)
+        return digits
 
     def to_sklearn(self) -> ClassifierMixin:
         """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
