@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, sem
 from sklearn import metrics as reference
 
 from digitcli.evaluation import metrics
@@ -37,6 +37,14 @@ def test_log_loss_of_a_certain_mistake_is_large_but_finite():
     ours = metrics.log_loss([3, 4], certain)
     assert ours == pytest.approx(reference.log_loss([3, 4], certain, labels=range(10)))
     assert 18 < ours < 19
+
+
+def test_log_loss_interval_is_that_of_the_mean(answers):
+    labels, probabilities = answers
+    losses = -np.log(probabilities[np.arange(400), labels])
+    expected = norm.interval(0.95, losses.mean(), sem(losses))
+    assert metrics.log_loss_interval(labels, probabilities) == pytest.approx(expected, rel=1e-12)
+    assert math.isnan(metrics.log_loss_interval([1], np.eye(10)[[1]])[0])
 
 
 def test_confusion_matrix_and_per_class_scores_are_those_of_scikit_learn(answers):

@@ -1,13 +1,209 @@
-"""`digitcli evaluate`."""
+"""`digitcli evaluate`: how good a model is, in tables, JSON, a report and an exit code."""
 
 from __future__ import annotations
 
-from digitcli.cli.options import Quiet
-from digitcli.errors import DigitcliError, ExitCode
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-EXAMPLES = "Examples: digitcli evaluate"
+import typer
+
+from digitcli.cli.environment import Environment
+from digitcli.cli.options import DataDir, ModelFile, Polarity, PolarityOption, Quiet
+from digitcli.cli.progress import show_progress
+from digitcli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from digitcli.data.dataset import Dataset
+    from digitcli.evaluation.evaluate import Unreadable
+    from digitcli.model.network import Model
+
+EXAMPLES = """\
+Examples:  digitcli evaluate --fail-under 0.98  |  digitcli evaluate --dataset pens/ --report a.html
+"""
 
 
-def command(quiet: Quiet = False) -> ExitCode:
-    """Not written yet."""
-    raise DigitcliError("evaluate is not written yet; come back soon")
+class Split(StrEnum):
+    """Which part of a dataset."""
+
+    TRAIN = "train"
+    TEST = "test"
+    ALL = "all"
+
+
+class Format(StrEnum):
+    """How the answer is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def command(
+    context: typer.Context,
+    model_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="The same as --model.", show_default=False),
+    ] = None,
+    model: ModelFile = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="mnist, digits, an .npz file, an IDX file, or a folder with a sub-folder per "
+            "digit.  [default: what the model was trained on, if it is mnist or digits; else "
+            "mnist]",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        Split | None,
+        typer.Option(
+            help="Part of the dataset to read.  [default: test, or all where there is no test "
+            "part]",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="Tables, or one JSON object.")
+    ] = Format.TEXT,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Also write a report with pictures: one file, for any browser.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Compare with a second model on the same digits, by McNemar's exact test.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_under: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="FRACTION",
+            help="End with exit code 4 when the accuracy is below this, such as 0.98.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_under_class: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="FRACTION",
+            help="The same for the recall of each digit.",
+            show_default=False,
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.xml",
+            help="Also write which bars were reached, in JUnit's format.",
+            show_default=False,
+        ),
+    ] = None,
+    polarity: PolarityOption = Polarity.AUTO,
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+) -> ExitCode:
+    """Let a model read labelled digits and tell how well it did.
+
+    A folder's pictures are seen as predict sees them. Those that cannot be read have a line each
+    on stderr and count neither as right nor as wrong; the exit code is then 3, or 4 when a bar was
+    missed too.
+    """
+    _check_name(report, ".html", "--report")
+    _check_name(junit, ".xml", "--junit")
+    if model_file is not None:
+        source = context.get_parameter_source("model")
+        if model is not None and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"two models are named, {model_file} and {model}; use --against")
+        model = model_file
+
+    from digitcli.evaluation.evaluate import checks, evaluate
+    from digitcli.model.modelfile import SHIPPED, load_model
+
+    env = Environment(quiet=quiet)
+    first = load_model(model)
+    second = None if against is None else load_model(against)
+    spec = dataset or _trained_on(first)
+    is_folder = Path(spec).is_dir()
+    if polarity is not Polarity.AUTO and not is_folder:
+        raise UsageError("--polarity is for folders of pictures; leave it out for other datasets")
+    data, unreadable = _load(env, spec, data_dir, polarity)
+    if split is None:
+        split = Split.TEST if len(data.part("test")) else Split.ALL
+        if split is Split.ALL:
+            env.say(f"{data.name} has no test part; all of it is read")
+    result = evaluate(first, data, split=split, against=second, unreadable=unreadable)
+
+    if output is Format.JSON:
+        env.answer(json.dumps(result.to_dict(), allow_nan=False))
+    else:
+        from digitcli.cli.evaluation_tables import print_evaluation
+
+        print_evaluation(env.answer_console, result)
+    if report is not None:
+        from digitcli.evaluation.describe import describe
+        from digitcli.evaluation.report import write_report
+
+        description = describe(first, SHIPPED if model is None else model)
+        write_report(result, report, description, originals=is_folder)
+        env.say(f"report written to {report}")
+    bars = checks(result, fail_under, fail_under_class)
+    if junit is not None:
+        from digitcli.evaluation.junit import write_junit
+
+        write_junit(result, bars, junit)
+    if unreadable:
+        env.warn(f"{len(unreadable)} inputs could not be read")
+    short = [bar.told for bar in bars if not bar.passed]
+    if short:
+        env.warn("digitcli: " + "; ".join(short))
+        return ExitCode.BELOW_BAR
+    return ExitCode.PARTIAL if unreadable else ExitCode.OK
+
+
+def _load(
+    env: Environment, spec: str, data_dir: Path | None, polarity: Polarity
+) -> tuple[Dataset, list[Unreadable]]:
+    from digitcli.data.sources import load_dataset
+    from digitcli.evaluation.evaluate import Unreadable
+
+    unreadable = []
+    with show_progress(env) as work:
+
+        def on_error(path: str, reason: str) -> None:
+            unreadable.append(Unreadable(path, reason))
+            work.warn(reason if path in reason else f"{path} {reason}")
+
+        data = load_dataset(
+            spec,
+            data_dir=data_dir,
+            polarity=polarity,
+            on_error=on_error,
+            on_step=work.say,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    return data, unreadable
+
+
+def _trained_on(model: Model) -> str:
+    """Return the built-in dataset that the model was trained on, or ``"mnist"``."""
+    data = model.metadata.get("data")
+    name = data.get("name") if isinstance(data, dict) else data
+    return "digits" if name == "digits" else "mnist"
+
+
+def _check_name(path: Path | None, suffix: str, option: str) -> None:
+    if path is not None and path.suffix.lower() != suffix:
+        raise UsageError(f"{option} {path} must end in {suffix}")

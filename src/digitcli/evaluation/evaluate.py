@@ -242,7 +242,7 @@ class Evaluation:
             comparison = dict(vars(self.against))
             del comparison["predictions"]
             answer["against"] = comparison
-        plain: dict[str, Any] = _finite(answer)
+        plain: dict[str, Any] = without_nan(answer)
         return plain
 
 
@@ -285,10 +285,19 @@ def evaluate(
     return replace(first, against=_compare(first, second))
 
 
-def shortfalls(
+@dataclass(frozen=True)
+class Check:
+    """One bar that an evaluation was held against; `told` says in a clause how it fared."""
+
+    name: str
+    passed: bool
+    told: str
+
+
+def checks(
     evaluation: Evaluation, accuracy: float | None = None, recall: float | None = None
-) -> list[str]:
-    """Return what falls short of the bars, one short clause each; empty when nothing does.
+) -> list[Check]:
+    """Hold an evaluation against the bars that are given.
 
     Parameters
     ----------
@@ -298,27 +307,28 @@ def shortfalls(
     recall : float, optional
         The least recall of each digit that occurs, 0 to 1.
     """
-    short = []
-    if accuracy is not None and evaluation.accuracy < accuracy:
-        short.append(
-            f"accuracy {_below(evaluation.accuracy, accuracy)} "
-            f"({evaluation.count - evaluation.correct} of {evaluation.count} wrong)"
+    made = []
+    if accuracy is not None:
+        made.append(
+            _check("accuracy", evaluation.correct, evaluation.count, evaluation.accuracy, accuracy)
         )
     if recall is not None:
-        for score in evaluation.per_class:
-            if score.support and score.recall < recall:
-                hits = evaluation.confusion_matrix[score.label, score.label]
-                short.append(
-                    f"recall of digit {score.label} {_below(score.recall, recall)} "
-                    f"({score.support - hits} of {score.support} wrong)"
-                )
-    return short
+        hits = evaluation.confusion_matrix.diagonal()
+        made.extend(
+            _check(f"recall of {s.label}", int(hits[s.label]), s.support, s.recall, recall)
+            for s in evaluation.per_class
+            if s.support
+        )
+    return made
 
 
-def _below(value: float, bar: float) -> str:
-    """Write both numbers with as many places as it takes to see that one is smaller."""
+def _check(name: str, correct: int, count: int, value: float, bar: float) -> Check:
+    if value >= bar:
+        return Check(name, True, f"{name} {value:.4f} reaches {bar:g}")
+    # As many places as it takes to see that one is smaller.
     places = next(p for p in range(4, 18) if round(value, p) < bar)
-    return f"{value:.{places}f} is below {bar:g}"
+    told = f"{name} {value:.{places}f} is below {bar:g} ({count - correct} of {count} wrong)"
+    return Check(name, False, told)
 
 
 def percent(share: float, places: int = 2) -> str:
@@ -332,6 +342,11 @@ def percent(share: float, places: int = 2) -> str:
     elif share > 0 and float(text) == 0:
         return f"<{least:.{places}f}%"
     return f"{text}%"
+
+
+def number(value: float) -> str:
+    """Write a figure that is not a percentage with four places; a dash for none."""
+    return "–" if math.isnan(value) else f"{value:.4f}"
 
 
 def source_folders(dataset: Dataset) -> list[str]:
@@ -403,12 +418,12 @@ def _nothing_there(dataset: Dataset, split: str) -> str:
     return f"{dataset.name} has no {'' if split == 'all' else split + ' '}pictures; {advice}"
 
 
-def _finite(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Replace tuples by lists and numbers that JSON cannot write by None, all the way down."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [without_nan(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -25,7 +25,7 @@ from digitcli.evaluation.charts import (
     reliability_chart,
 )
 from digitcli.evaluation.describe import Description
-from digitcli.evaluation.evaluate import Evaluation, percent, relative_parts
+from digitcli.evaluation.evaluate import Evaluation, number, percent, relative_parts
 from digitcli.evaluation.metrics import ClassScore, wilson_interval
 from digitcli.files import atomic_write
 from digitcli.images.decode import decode
@@ -103,7 +103,7 @@ def render(evaluation: Evaluation, description: Description, *, originals: bool 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, number=_number, grouped=_grouped, size=_size)
+    environment.filters.update(percent=percent, number=number, grouped=_grouped, size=_size)
 
     def text_of(name: str) -> Any:
         source, _, _ = PackageLoader("digitcli.evaluation").get_source(environment, name)
@@ -179,22 +179,15 @@ def _cells(evaluation: Evaluation, digits: _Digits) -> list[list[Cell]]:
     for place in order:
         pair = int(evaluation.data.labels[place]), int(evaluation.predictions[place])
         members.setdefault(pair, []).append(place)
-    return [
-        [
-            Cell(
-                truth,
-                read,
-                int(matrix[truth, read]),
-                float(shares[truth, read]),
-                float(
-                    shares[truth, read] if truth == read else (shares[truth, read] / most) ** 0.5
-                ),
-                tuple(digits.show(i) for i in members.get((truth, read), [])[:CELL_DIGITS]),
-            )
-            for read in range(10)
-        ]
-        for truth in range(10)
-    ]
+
+    def cell(truth: int, read: int) -> Cell:
+        share = float(shares[truth, read])
+        heat = share if truth == read else math.sqrt(share / most)
+        shown = members.get((truth, read), [])[:CELL_DIGITS]
+        count = int(matrix[truth, read])
+        return Cell(truth, read, count, share, heat, tuple(digits.show(i) for i in shown))
+
+    return [[cell(truth, read) for read in range(10)] for truth in range(10)]
 
 
 def _least_sure(evaluation: Evaluation) -> NDArray[np.intp]:
@@ -275,10 +268,6 @@ def _data_url(picture: Image.Image, kind: str) -> str:
 def _inert(text: str) -> str:
     """Write JSON so that nothing in it can end the script element it stands in."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4f}"
 
 
 def _grouped(count: int) -> str:
