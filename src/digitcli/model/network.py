@@ -118,12 +118,13 @@ class Model:
             When the weights are such that the result is not a number.
         """
         probabilities = np.empty((len(images), 10), np.float32)
-        for rows in _chunks(len(images)):
-            features = as_features(images[rows])
-            mean = self.members[0].predict_proba(features)
-            for member in self.members[1:]:
-                mean += member.predict_proba(features)
-            probabilities[rows] = mean / np.float32(len(self.members))
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is an error below
+            for rows in _chunks(len(images)):
+                features = as_features(images[rows])
+                mean = self.members[0].predict_proba(features)
+                for member in self.members[1:]:
+                    mean += member.predict_proba(features)
+                probabilities[rows] = mean / np.float32(len(self.members))
         if not np.isfinite(probabilities).all():
             raise ModelError(f"{self.name} overflows on this picture; train the model again")
         return probabilities
