@@ -67,7 +67,9 @@ class Browser:
 
     def screenshot(self, path: Path) -> None:
         """Save the whole page, however long, as a PNG file."""
-        size = self.run("const d = document.documentElement; return [d.clientWidth, d.scrollHeight]")
+        size = self.run(
+            "const d = document.documentElement; return [d.clientWidth, d.scrollHeight]"
+        )
         clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
         options = {"captureBeyondViewport": True, "clip": clip}
         picture = self.devtools("Page.captureScreenshot", options)["data"]

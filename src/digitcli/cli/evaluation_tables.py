@@ -141,7 +141,7 @@ def _commonest(result: Evaluation) -> Table:
 
 def _per_class(result: Evaluation, narrow: bool) -> Table:
     names = ["recall"] if narrow else ["precision", "recall", "f1"]
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = Table.grid(padding=(0, 1 if narrow else 2, 0, 0))
     table.add_column()
     headers = ["F1" if name == "f1" else name for name in names]
     for _ in (*names, "support"):
