@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -42,6 +42,8 @@ class Augmentation:
         Strength and smoothness (pixels) of the elastic distortion, with the meaning they have in
         Simard et al. (2003): white noise in [-1, 1] smoothed by a Gaussian and multiplied by
         alpha.
+    wild : float
+        Share of the images whose affine map is drawn from twice these limits.
     thicken, thin : float
         Largest change of stroke width. Each image draws from [-thin, thicken]; 1 is one 3×3 grey
         dilation (two pixels wider), -1 one erosion, 0.5 the mean with the image itself.
@@ -66,6 +68,7 @@ class Augmentation:
     translation: float = 0.0
     elastic_alpha: float = 0.0
     elastic_sigma: float = 5.0
+    wild: float = 0.0
     thicken: float = 0.0
     thin: float = 0.0
     degrade: float = 0.0
@@ -75,6 +78,15 @@ class Augmentation:
     noise: float = 0.0
     specks: float = 0.0
     gaps: float = 0.0
+
+    def weakened(self, factor: float) -> Augmentation:
+        """Return these settings with every strength multiplied by `factor`."""
+        strengths = {
+            item.name: factor * getattr(self, item.name)
+            for item in fields(self)
+            if item.name != "elastic_sigma"
+        }
+        return replace(self, **strengths)
 
 
 @lru_cache(maxsize=8)
@@ -105,8 +117,10 @@ def _displacements(
     basis = _smooth_basis(settings.elastic_sigma)
     size = basis.shape[1]
 
+    reach = 1.0 + (rng.random(count) < settings.wild)
+
     def draw(limit: float) -> NDArray[np.float64]:
-        return rng.uniform(-limit, limit, count)
+        return reach * rng.uniform(-limit, limit, count)
 
     angle = np.deg2rad(draw(settings.rotation))
     scale_y, scale_x = 1 / (1 + draw(settings.scale)), 1 / (1 + draw(settings.scale))

@@ -33,6 +33,8 @@ class Recipe:
         to the next; the mean is what is validated and saved. 0 turns it off.
     augmentation : Augmentation or None
         Distortions of the training images; None trains on the images as they are.
+    calm_epochs : int
+        In the last epochs, this many, the distortions have half their strength.
     """
 
     hidden_layer_sizes: tuple[int, ...]
@@ -44,6 +46,7 @@ class Recipe:
     alpha: float
     averaging: float
     augmentation: Augmentation | None
+    calm_epochs: int = 0
 
     def learning_rate(self, epoch: float) -> float:
         """Learning rate at a point of time, in epochs since the start (0 to `epochs`)."""
@@ -51,6 +54,11 @@ class Recipe:
             return self.learning_rate_init * (epoch + 1) / (self.warmup_epochs + 1)
         progress = (epoch - self.warmup_epochs) / max(1, self.epochs - self.warmup_epochs)
         return self.learning_rate_init * (1 + cos(pi * min(1.0, progress))) / 2
+
+    def augmentation_at(self, epoch: int) -> Augmentation:
+        """Distortions of the images in an epoch (0 to `epochs` - 1)."""
+        settings = self.augmentation or Augmentation()
+        return settings.weakened(0.5) if epoch >= self.epochs - self.calm_epochs else settings
 
 
 HANDWRITING = Augmentation(
@@ -93,6 +101,28 @@ RECIPES = {
         batch_size=512,
         learning_rate_init=0.2,
         warmup_epochs=2,
+        momentum=0.9,
+        alpha=1e-5,
+        averaging=0.0,
+        augmentation=HANDWRITING,
+    ),
+    "small": Recipe(
+        hidden_layer_sizes=(256, 128),
+        epochs=60,
+        batch_size=32,
+        learning_rate_init=0.05,
+        warmup_epochs=1,
+        momentum=0.9,
+        alpha=1e-4,
+        averaging=0.0,
+        augmentation=HANDWRITING,
+    ),
+    "fine-tune": Recipe(
+        hidden_layer_sizes=(),
+        epochs=20,
+        batch_size=64,
+        learning_rate_init=0.01,
+        warmup_epochs=1,
         momentum=0.9,
         alpha=1e-5,
         averaging=0.0,
