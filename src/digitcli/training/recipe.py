@@ -72,6 +72,25 @@ HANDWRITING = Augmentation(
     thin=0.4,
 )
 
+EVERYDAY = Augmentation(
+    rotation=12,
+    scale=0.13,
+    shear=0.22,
+    translation=1.7,
+    elastic_alpha=30,
+    elastic_sigma=5,
+    wild=0.2,
+    thicken=0.8,
+    thin=0.5,
+    degrade=0.3,
+    blur=1.0,
+    harden=3.0,
+    fade=0.3,
+    noise=0.1,
+    specks=0.4,
+    gaps=0.5,
+)
+
 RECIPES = {
     "quick": Recipe(
         hidden_layer_sizes=(512, 256),
@@ -105,6 +124,18 @@ RECIPES = {
         alpha=1e-5,
         averaging=0.0,
         augmentation=HANDWRITING,
+    ),
+    "shipped": Recipe(
+        hidden_layer_sizes=(1000, 700),
+        epochs=200,
+        batch_size=256,
+        learning_rate_init=0.15,
+        warmup_epochs=2,
+        momentum=0.9,
+        alpha=1e-5,
+        averaging=0.0,
+        augmentation=EVERYDAY,
+        calm_epochs=20,
     ),
     "small": Recipe(
         hidden_layer_sizes=(256, 128),

@@ -17,10 +17,10 @@ def _segment(
     start: NDArray[np.float64], end: NDArray[np.float64], width: float
 ) -> NDArray[np.float64]:
     """Antialiased line between two points (row, column), shape (28, 28), values in [0, 1]."""
-    points = np.stack(np.mgrid[:SIDE, :SIDE], axis=-1) - start
+    points = np.moveaxis(np.indices((SIDE, SIDE)), 0, -1) - start
     along = end - start
-    place = np.clip((points @ along) / max(1e-9, along @ along), 0, 1)
-    distance = np.linalg.norm(points - place[..., None] * along, axis=-1)
+    place = np.clip((points @ along) / max(1e-9, float(along @ along)), 0, 1)
+    distance: NDArray[np.float64] = np.linalg.norm(points - place[..., None] * along, axis=-1)
     return np.clip(width / 2 + 0.5 - distance, 0, 1)
 
 
@@ -63,9 +63,8 @@ def flagged_one(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
     ink = np.maximum(ink, _segment(top, end, width))
     if rng.random() < 1 / 3:
         half = height * rng.uniform(0.15, 0.4)
-        tilt = rng.uniform(-1, 1)
-        left, right = bottom + [tilt, -half], bottom + [-tilt, half]
-        ink = np.maximum(ink, _segment(left, right, width))
+        reach = np.array([rng.uniform(-1, 1), half])  # nearly level
+        ink = np.maximum(ink, _segment(bottom - reach, bottom + reach, width))
     return _centred(ink)
 
 
