@@ -1,13 +1,527 @@
-"""`digitcli train`."""
+"""`digitcli train`: dataset to model file."""
 
 from __future__ import annotations
 
-from digitcli.cli.options import Quiet
-from digitcli.errors import DigitcliError, ExitCode
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-EXAMPLES = "Examples: digitcli train"
+import typer
+
+from digitcli.cli.environment import Environment
+from digitcli.cli.options import DataDir, Quiet
+from digitcli.errors import ExitCode, UsageError
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from digitcli.data.dataset import Dataset
+    from digitcli.training.augment import Augmentation
+    from digitcli.training.recipe import Recipe
+    from digitcli.training.run import Outcome, Plan
+
+EXAMPLES = """\
+Examples:  digitcli train --dataset digits  |  digitcli train --recipe quick -o quick.joblib  |
+digitcli train --recipe best --members 5 -o committee.joblib  |
+digitcli train --dataset my-handwriting/ --init-from model.joblib -o mine.joblib
+"""
 
 
-def command(quiet: Quiet = False) -> ExitCode:
-    """Not written yet."""
-    raise DigitcliError("train is not written yet; come back soon")
+class RecipeName(StrEnum):
+    """The keys of `digitcli.training.recipe.RECIPES`."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    BEST = "best"
+    SHIPPED = "shipped"
+    SMALL = "small"
+    FINE_TUNE = "fine-tune"
+
+
+class Dtype(StrEnum):
+    """How weights are stored."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+def command(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE|FOLDER",
+            help="mnist, digits, an .npz file, an IDX file with its pair beside it, or a folder "
+            "with a sub-folder per digit.",
+        ),
+    ] = "mnist",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL", help="Model file to write.")
+    ] = Path("model.joblib"),
+    recipe: Annotated[
+        RecipeName | None,
+        typer.Option(
+            help="Named hyperparameters; the options below change single ones.  [default: "
+            "standard; small below 10,000 training images; fine-tune with --init-from]",
+            show_default=False,
+        ),
+    ] = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,…", help="Units of each hidden layer.", show_default=False),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes through the training images.", show_default=False),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per step.", show_default=False)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate.", show_default=False)
+    ] = None,
+    warmup_epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Epochs in which the rate rises.", show_default=False),
+    ] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Nesterov momentum.", show_default=False),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(min=0, help="L2 penalty.", show_default=False)
+    ] = None,
+    averaging: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the running mean of the weights that an epoch keeps; 0 turns it off.",
+            show_default=False,
+        ),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Distort the training images anew in every epoch.  [default: as the recipe says]",
+            show_default=False,
+        ),
+    ] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=X,…",
+            help="Strength of single distortions, such as rotation=20,elastic_alpha=40.",
+            show_default=False,
+        ),
+    ] = None,
+    validation: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.5, help="Share of the training images to set aside for validation."
+        ),
+    ] = 0.1,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop when the validation loss has not fallen for so many epochs.  "
+            "[default: a third of the epochs, at least 10]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="Equal seed, data and options: equal model."),
+    ] = 0,
+    members: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Networks to train; their probabilities are averaged."),
+    ] = 1,
+    normalize: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="What a network does to its input; members take these in turn.",
+        ),
+    ] = "none",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Members to train at a time.  [default: one per processor]",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the checkpoint beside the model.")
+    ] = False,
+    checkpoint_interval: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints at least."),
+    ] = 30.0,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Start from this model's weights: teach it your handwriting.",
+            show_default=False,
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write the curve, .csv or .json.", show_default=False
+        ),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHEET.png",
+            help="Also draw what the network is fed in its first epoch.",
+            show_default=False,
+        ),
+    ] = None,
+    dtype: Annotated[
+        Dtype, typer.Option(help="Weights in the file; float16 halves its size.")
+    ] = Dtype.FLOAT32,
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+) -> ExitCode:
+    """Train a neural network on a dataset and print the path of the model file.
+
+    What is missing is fetched and prepared first. The test images take no part in training; they
+    give the accuracy at the end. Ctrl-C ends training and saves the best model so far.
+    """
+    _check_path(history, (".csv", ".json"), "--history")
+    _check_path(preview, (".png",), "--preview")
+    if output.is_dir():
+        raise UsageError(f"--output {output} is a folder; name a file")
+    env = Environment(quiet=quiet)
+
+    from digitcli.model.modelfile import load_model, save_model
+    from digitcli.training.recipe import RECIPES
+    from digitcli.training.run import Plan, remove_checkpoints, train_model
+
+    start = None if init_from is None else load_model(init_from)
+    if start is not None and hidden is not None:
+        raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
+    changes: dict[str, Any] = {
+        "hidden_layer_sizes": _hidden(hidden),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate_init": _positive(learning_rate, "--learning-rate"),
+        "warmup_epochs": warmup_epochs,
+        "momentum": momentum,
+        "alpha": alpha,
+        "averaging": averaging,
+    }
+    loaded, unreadable = _load(env, dataset, data_dir)
+    name = recipe.value if recipe is not None else _default_recipe(loaded, start is not None)
+    chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
+    chosen = replace(chosen, augmentation=_augmentation(chosen, augment, augmentation))
+    if start is not None:
+        chosen = replace(chosen, hidden_layer_sizes=start.members[0].layer_sizes[1:-1])
+    plan = Plan(
+        recipe=chosen,
+        recipe_name=name,
+        seed=seed,
+        validation=validation,
+        patience=patience or max(10, chosen.epochs // 3),
+        members=members,
+        input_normalizations=_normalizations(normalize),
+        dtype=dtype.value,
+        start=start,
+    )
+    env.say(
+        f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
+        f"784-{'-'.join(map(str, chosen.hidden_layer_sizes))}-10 on "
+        f"{(loaded.split == 'train').sum():,} images of {loaded.name} (recipe {name}, "
+        f"{chosen.epochs} epochs)"
+    )
+    if preview is not None:
+        _draw_preview(loaded, plan, preview)
+    started = time.monotonic()
+    with _show_training(env, plan) as on_epoch, _sigterm_interrupts():
+        outcome = train_model(
+            loaded,
+            plan,
+            output=output,
+            resume=resume,
+            checkpoint_interval=checkpoint_interval,
+            jobs=jobs,
+            on_epoch=on_epoch,
+            on_step=env.say,
+        )
+    seconds = time.monotonic() - started
+    save_model(outcome.model, output, dtype=dtype.value)
+    written = [output]
+    if history is not None:
+        _write_history(outcome, history)
+        written.append(history)
+    if preview is not None:
+        written.append(preview)
+    if not outcome.interrupted:
+        remove_checkpoints(output)
+    _print_table(env, outcome, output, seconds)
+    for path in written:
+        env.answer(os.fspath(path))
+    if outcome.interrupted:
+        env.warn(
+            f"interrupted after epoch {max(outcome.epochs)}; the best model so far is in {output}; "
+            "the same command with --resume continues"
+        )
+        return ExitCode.INTERRUPTED
+    return ExitCode.PARTIAL if unreadable else ExitCode.OK
+
+
+def _load(env: Environment, source: str, data_dir: Path | None) -> tuple[Dataset, int]:
+    """Load a dataset, fetching and preprocessing what is missing, and count what is unreadable."""
+    from digitcli.cli.progress import show_progress
+    from digitcli.data.sources import load_dataset
+    from digitcli.errors import TrainingError
+
+    unreadable = 0
+    with show_progress(env) as work:
+
+        def on_error(path: str, reason: str) -> None:
+            nonlocal unreadable
+            unreadable += 1
+            work.warn(reason if path in reason else f"{path} {reason}")
+
+        if Path(source).is_dir() and source not in ("mnist", "digits"):
+            work.say(f"preprocessing the pictures in {source}")
+        dataset = load_dataset(
+            source,
+            data_dir=data_dir,
+            on_error=on_error,
+            on_step=work.say,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    if not (dataset.split == "train").any():
+        raise TrainingError(f"{dataset.name} has no training images; put them under train/")
+    return dataset, unreadable
+
+
+def _default_recipe(dataset: Dataset, has_start: bool) -> str:
+    small = (dataset.split == "train").sum() < 10_000
+    if has_start and small:
+        return "fine-tune"
+    return "small" if small else "standard"
+
+
+def _hidden(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = ()
+    if not 1 <= len(sizes) <= 15 or not all(1 <= size <= 16_384 for size in sizes):
+        raise UsageError(f"--hidden {text} is not a list of layer sizes; write one like 512,256")
+    return sizes
+
+
+def _positive(value: float | None, option: str) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise UsageError(f"{option} {value} must be above 0")
+    return value
+
+
+def _normalizations(text: str) -> tuple[str, ...]:
+    from digitcli.model.input import INPUT_NORMALIZATIONS
+
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in INPUT_NORMALIZATIONS:
+            raise UsageError(
+                f"--normalize {name} is not one of {', '.join(sorted(INPUT_NORMALIZATIONS))}"
+            )
+    return names
+
+
+def _augmentation(recipe: Recipe, augment: bool | None, text: str | None) -> Augmentation | None:
+    """Return the distortions of a recipe, changed as the options say."""
+    from digitcli.training.recipe import HANDWRITING
+
+    if augment is False:
+        if text is not None:
+            raise UsageError("--augmentation and --no-augment exclude each other")
+        return None
+    base = recipe.augmentation
+    if base is None and (augment or text is not None):
+        base = HANDWRITING
+    if base is None or text is None:
+        return base
+    known = {field.name for field in fields(base)}
+    changes: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            changes[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--augmentation {part} is not of the form NAME=NUMBER") from None
+        if name not in known:
+            raise UsageError(f"--augmentation {name} is not one of {', '.join(sorted(known))}")
+        if not 0 <= changes[name] < 1000:
+            raise UsageError(f"--augmentation {part} must be from 0 to 1000")
+    return replace(base, **changes)
+
+
+def _check_path(path: Path | None, suffixes: tuple[str, ...], option: str) -> None:
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise UsageError(f"{option} {path} must end in {' or '.join(suffixes)}")
+
+
+def _draw_preview(dataset: Dataset, plan: Plan, path: Path) -> None:
+    """Draw the training images as the first epoch feeds them to the network."""
+    import numpy as np
+
+    from digitcli.data.preview import save_contact_sheet
+    from digitcli.training.augment import augment
+
+    sample = dataset.part("train")
+    order = np.random.default_rng(plan.seed).permutation(len(sample))
+    sample = sample.take(order[:3000])
+    if plan.recipe.augmentation is not None:
+        distorted = augment(sample.images, plan.recipe.augmentation, seed=plan.seed, epoch=0)
+        images = np.rint(distorted * 255).astype(np.uint8).reshape(-1, 28, 28)
+        sample = replace(sample, images=images)
+    save_contact_sheet(sample, path)
+
+
+def _write_history(outcome: Outcome, path: Path) -> None:
+    """Write one row per epoch (and member) as CSV or JSON."""
+    import csv
+    import io
+    import json
+
+    from digitcli.files import atomic_write
+
+    metadata = outcome.model.metadata
+    members = metadata.get("members")
+    rows: list[dict[str, Any]] = (
+        metadata["history"]
+        if members is None
+        else [
+            {"member": number} | record
+            for number, member in enumerate(members, 1)
+            for record in member["history"]
+        ]
+    )
+    if path.suffix.lower() == ".json":
+        text = json.dumps(rows, indent=1) + "\n"
+    else:
+        sheet = io.StringIO()
+        writer = csv.DictWriter(sheet, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text = sheet.getvalue()
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """End training on SIGTERM as on Ctrl-C: save the best model so far."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _show_training(env: Environment, plan: Plan) -> Iterator[Any]:
+    """Give the function that shows each epoch: as a bar per member on a terminal, else a line."""
+    if env.quiet or not env.stderr_is_terminal:
+        yield _PlainLines(env, plan.members)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeLeftColumn(),
+    )
+    with Progress(*columns, console=env.console, speed_estimate_period=600) as progress:
+        tasks = [
+            progress.add_task(
+                "epoch" if plan.members == 1 else f"network {number}, epoch",
+                total=plan.recipe.epochs,
+                figures="",
+            )
+            for number in range(1, plan.members + 1)
+        ]
+
+        def on_epoch(member: int, record: Any) -> None:
+            progress.update(tasks[member], completed=record.epoch, figures=_figures(record))
+
+        yield on_epoch
+
+
+class _PlainLines:
+    """A line on stderr for an epoch, at most every few seconds, and for the last one."""
+
+    interval = 5.0
+
+    def __init__(self, env: Environment, members: int) -> None:
+        self._env = env
+        self._members = members
+        self._next = 0.0
+        self._started = time.monotonic()
+
+    def __call__(self, member: int, record: Any) -> None:
+        now = time.monotonic()
+        if now < self._next and record.epoch < record.epochs:
+            return
+        self._next = now + self.interval
+        who = f"network {member + 1}, " if self._members > 1 else ""
+        self._env.say(f"{who}epoch {record.epoch} of {record.epochs}: {_figures(record)}")
+
+
+def _figures(record: Any) -> str:
+    parts = [f"loss {record.training_loss:.4f}"]
+    if record.validation_loss is not None:
+        parts.append(f"validation {record.validation_loss:.4f}, {record.validation_accuracy:.2%}")
+    parts += [f"rate {record.learning_rate:.3g}", f"{record.samples_per_second:,.0f} images/s"]
+    return " · ".join(parts)
+
+
+def _print_table(env: Environment, outcome: Outcome, output: Path, seconds: float) -> None:
+    if env.quiet:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    def percent(name: str) -> str:
+        value = outcome.metrics.get(name)
+        return "no images" if value is None else f"{value:.2%}"
+
+    def listed(numbers: tuple[int, ...]) -> str:
+        return ", ".join(map(str, numbers))
+
+    path = printable(output)
+    table = Table(show_header=False)
+    for name, value in (
+        ("epochs run", listed(outcome.epochs)),
+        ("best epoch", listed(outcome.best_epochs)),
+        ("validation accuracy", percent("validation_accuracy")),
+        ("test accuracy", percent("test_accuracy")),
+        ("time", f"{seconds // 60:.0f} min {seconds % 60:.0f} s"),
+        ("model size", f"{output.stat().st_size / 1e6:.1f} MB"),
+        ("model", path),
+        ("next", f"digitcli predict -m {path} PICTURE.png"),
+    ):
+        table.add_row(name, Text(value, overflow="fold"))
+    env.console.print(table)

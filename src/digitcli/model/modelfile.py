@@ -33,24 +33,31 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dtype: str = "floa
 
     Equal models give equal files. `dtype` is ``"float32"``, or ``"float16"`` for half the size.
     """
-    import joblib
-
-    code = {"float32": "<f4", "float16": "<f2"}[dtype]
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "members": [
-            {
-                "input_normalization": member.input_normalization,
-                "weights": [_pack(weight, code) for weight in member.weights],
-                "biases": [_pack(bias, code) for bias in member.biases],
-            }
-            for member in model.members
-        ],
+        "members": [pack_network(member, dtype=dtype) for member in model.members],
         "metadata": model.metadata,
     }
+    write_plain(content, path)
+
+
+def write_plain(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write plain builtins with `joblib.dump`; equal content gives equal files."""
+    import joblib
+
     with atomic_write(path) as file:
         joblib.dump(_canonical(content, {}), file, protocol=4)
+
+
+def pack_network(network: Network, *, dtype: str = "float32") -> dict[str, Any]:
+    """Return `network` as plain builtins."""
+    code = {"float32": "<f4", "float16": "<f2"}[dtype]
+    return {
+        "input_normalization": network.input_normalization,
+        "weights": [_pack(weight, code) for weight in network.weights],
+        "biases": [_pack(bias, code) for bias in network.biases],
+    }
 
 
 def load_model(path: str | os.PathLike[str] | None = None) -> Model:
@@ -67,7 +74,7 @@ def load_model(path: str | os.PathLike[str] | None = None) -> Model:
     source = SHIPPED if path is None else Path(path)
     name = "the shipped model" if path is None else os.fspath(path)
     try:
-        content = plainpickle.loads(_read(source))
+        content = read_plain(source)
         return _model(content, "shipped" if path is None else name)
     except FileNotFoundError:
         raise ModelError(
@@ -80,6 +87,17 @@ def load_model(path: str | os.PathLike[str] | None = None) -> Model:
         raise ModelError(
             f"{name} is not a digitcli model: {error}; make one with 'digitcli train'"
         ) from None
+
+
+def read_plain(path: Path) -> plainpickle.Plain:
+    """Read plain builtins that `write_plain` wrote.
+
+    Raises
+    ------
+    OSError, ValueError
+        When the file cannot be read, or is too large or not such a file.
+    """
+    return plainpickle.loads(_read(path))
 
 
 def _read(path: Path) -> bytes:
@@ -105,10 +123,17 @@ def _model(content: object, name: str) -> Model:
     if not isinstance(metadata, dict):
         raise ValueError("its metadata is missing")
     _check_metadata(metadata)
-    return Model(tuple(_network(member) for member in members), metadata, name)
+    return Model(tuple(unpack_network(member) for member in members), metadata, name)
 
 
-def _network(member: object) -> Network:
+def unpack_network(member: object) -> Network:
+    """Return the network that `pack_network` packed, every size, shape and number checked.
+
+    Raises
+    ------
+    ValueError
+        When it is not one.
+    """
     if not isinstance(member, dict):
         raise ValueError("a network is damaged")
     normalization = member.get("input_normalization")

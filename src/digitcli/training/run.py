@@ -1,0 +1,318 @@
+"""A whole training: from a dataset and a recipe to a calibrated model that says how it was made."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli import __version__
+from digitcli.data.dataset import Dataset
+from digitcli.errors import TrainingError
+from digitcli.evaluation.metrics import accuracy, expected_calibration_error, log_loss
+from digitcli.model.input import as_features
+from digitcli.model.network import Model, Network
+from digitcli.training.calibration import fit_temperature, fold_temperature
+from digitcli.training.checkpoint import Checkpoint, checkpoint_path, fingerprint
+from digitcli.training.committee import Member, OnEpoch, member_seeds, train_members
+from digitcli.training.recipe import Recipe
+from digitcli.training.trainer import Interrupted, TrainingData, TrainingState, split_validation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the model, but for the data.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    recipe_name : str
+    seed : int
+    validation : float
+        Share of the training images of each digit that is set aside.
+    patience : int
+        Training ends when the validation loss has not reached a new low for so many epochs.
+    members : int
+        Networks in the model.
+    input_normalizations : tuple of str
+        Members take them in turn.
+    dtype : {"float32", "float16"}
+        Of the weights in the file.
+    start : Model, optional
+        Whose weights to start from.
+    """
+
+    recipe: Recipe
+    recipe_name: str = "standard"
+    seed: int = 0
+    validation: float = 0.1
+    patience: int = 10**9
+    members: int = 1
+    input_normalizations: tuple[str, ...] = ("none",)
+    dtype: str = "float32"
+    start: Model | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model and how its training went.
+
+    Attributes
+    ----------
+    model : Model
+    epochs, best_epochs : tuple of int
+        For each member.
+    interrupted : bool
+        Whether Ctrl-C ended it early.
+    """
+
+    model: Model
+    epochs: tuple[int, ...]
+    best_epochs: tuple[int, ...]
+    interrupted: bool
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The figures of the metadata."""
+        metrics: dict[str, Any] = self.model.metadata["metrics"]
+        return metrics
+
+
+def train_model(
+    dataset: Dataset,
+    plan: Plan,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    checkpoint_interval: float = 30.0,
+    jobs: int | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Train a model on the training split of `dataset`, calibrate it and measure it.
+
+    The test split is looked at once, at the end, for the figures.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    plan : Plan
+    output : Path, optional
+        Where the model will be saved; checkpoints lie beside it. Without it there are none.
+    resume : bool
+        Continue from the checkpoints that are there.
+    checkpoint_interval : float
+        Seconds between two checkpoints of a member at least.
+    jobs : int, optional
+        Members to train at a time.
+    on_epoch : callable, optional
+    on_step : callable, optional
+        Receives a line about each thing that a person should know.
+
+    Raises
+    ------
+    TrainingError
+        When the data or options cannot be trained with, or training diverges.
+    KeyboardInterrupt
+        On Ctrl-C before there is anything to save.
+    """
+    data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
+    members = _members(dataset, plan, output, resume, checkpoint_interval)
+    if resume and on_step is not None:
+        _say_where_from(members, on_step)
+    interrupted = False
+    try:
+        states = train_members(data, members, jobs=jobs, on_epoch=on_epoch)
+    except Interrupted as stopped:
+        interrupted, states = True, [stopped.state]
+    except KeyboardInterrupt:
+        interrupted, states = True, _states_on_disk(members)
+    states = [state for state in states if state.epoch]
+    if not states:
+        raise KeyboardInterrupt
+    model = _finish(dataset, data, plan, states, interrupted)
+    return Outcome(
+        model,
+        epochs=tuple(state.epoch for state in states),
+        best_epochs=tuple(state.best_epoch for state in states),
+        interrupted=interrupted,
+    )
+
+
+def remove_checkpoints(output: Path) -> None:
+    """Remove the checkpoints that lie beside a model."""
+    for path in output.parent.glob(f"{_escaped(output.name)}*.checkpoint"):
+        path.unlink(missing_ok=True)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def _members(
+    dataset: Dataset, plan: Plan, output: Path | None, resume: bool, interval: float
+) -> list[Member]:
+    data = fingerprint(dataset)
+    members = []
+    for index, seed in enumerate(member_seeds(plan.seed, plan.members)):
+        normalization = plan.input_normalizations[index % len(plan.input_normalizations)]
+        start = None
+        if plan.start is not None:
+            start = plan.start.members[index % len(plan.start.members)]
+            normalization = start.input_normalization
+        checkpoint = None
+        if output is not None:
+            number = index + 1 if plan.members > 1 else None
+            settings = _hyperparameters(plan.recipe) | {
+                "data": data,
+                "seed": seed,
+                "split_seed": plan.seed,
+                "validation": plan.validation,
+                "patience": plan.patience,
+                "input_normalization": normalization,
+                "init_from": None if start is None else _network_fingerprint(start),
+                "versions": _versions(),
+            }
+            checkpoint = Checkpoint(checkpoint_path(output, number), settings, interval=interval)
+        members.append(
+            Member(plan.recipe, seed, plan.patience, normalization, start, checkpoint, resume)
+        )
+    return members
+
+
+def _say_where_from(members: Sequence[Member], on_step: Callable[[str], None]) -> None:
+    """Check every checkpoint before any training starts, and say what is continued."""
+    found = [
+        (member.checkpoint, state)
+        for member in members
+        if member.checkpoint is not None and (state := member.checkpoint.load()) is not None
+    ]
+    for checkpoint, state in found:
+        on_step(f"continuing {checkpoint.path} after epoch {state.epoch}")
+    if not found:
+        on_step("there is no checkpoint to continue; starting from the beginning")
+
+
+def _states_on_disk(members: Sequence[Member]) -> list[TrainingState]:
+    states = []
+    for member in members:
+        # A checkpoint of another training is refused, as it should be.
+        with contextlib.suppress(TrainingError):
+            states.append(None if member.checkpoint is None else member.checkpoint.load())
+    return [state for state in states if state is not None]
+
+
+def _finish(
+    dataset: Dataset,
+    data: TrainingData,
+    plan: Plan,
+    states: Sequence[TrainingState],
+    interrupted: bool,
+) -> Model:
+    """Calibrate the networks together, measure them and write down how they were made."""
+    networks = [state.best for state in states]
+    temperature = fit_temperature(
+        [_probabilities(network, data.validation.images) for network in networks],
+        data.validation.labels,
+    )
+    networks = [fold_temperature(network, temperature) for network in networks]
+    if plan.dtype == "float16":
+        networks = [_rounded(network) for network in networks]
+    model = Model(tuple(networks))
+    test = dataset.part("test")
+    metadata: dict[str, Any] = {
+        "made_by": f"digitcli {__version__}",
+        "data": {
+            "name": dataset.name,
+            "sha256": fingerprint(dataset),
+            "training_images": len(data.training),
+            "validation_images": len(data.validation),
+            "test_images": len(test),
+        },
+        "split": {"validation": plan.validation, "stratified": True, "seed": plan.seed},
+        "preprocessing": "28 by 28 pixels, ink bright on black, 0 to 1",
+        "recipe": plan.recipe_name,
+        "hyperparameters": _hyperparameters(plan.recipe) | {"patience": plan.patience},
+        "seed": plan.seed,
+        "temperature": temperature,
+        "interrupted": interrupted,
+        "versions": _versions(),
+        "metrics": _measure(model, data.validation, "validation") | _measure(model, test, "test"),
+    }
+    if plan.start is not None:
+        metadata["init_from"] = {
+            "sha256": [_network_fingerprint(member) for member in plan.start.members],
+            "data": plan.start.metadata.get("data"),
+        }
+    seeds = member_seeds(plan.seed, plan.members)
+    each = [
+        {
+            "seed": seeds[index],
+            "input_normalization": state.best.input_normalization,
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "history": state.history,
+        }
+        for index, state in enumerate(states)
+    ]
+    return replace(model, metadata=metadata | (each[0] if len(each) == 1 else {"members": each}))
+
+
+def _measure(model: Model, data: Dataset, split: str) -> dict[str, float]:
+    if not len(data):
+        return {}
+    probabilities = model.predict_proba(data.images)
+    return {
+        f"{split}_accuracy": float(accuracy(data.labels, probabilities.argmax(axis=1))),
+        f"{split}_loss": float(log_loss(data.labels, probabilities)),
+        f"{split}_calibration_error": float(expected_calibration_error(data.labels, probabilities)),
+    }
+
+
+def _probabilities(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return Model((network,)).predict_proba(as_features(images))
+
+
+def _rounded(network: Network) -> Network:
+    """Return `network` with its weights as a float16 file will hold them."""
+    arrays = [
+        tuple(array.astype(np.float16).astype(np.float32) for array in layers)
+        for layers in (network.weights, network.biases)
+    ]
+    if not all(np.isfinite(array).all() for layers in arrays for array in layers):
+        raise TrainingError("a weight is too large for float16; use --dtype float32")
+    return Network(arrays[0], arrays[1], network.input_normalization)
+
+
+def _network_fingerprint(network: Network) -> str:
+    import hashlib
+
+    digest = hashlib.sha256(repr(network.layer_sizes).encode())
+    for array in (*network.weights, *network.biases):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _hyperparameters(recipe: Recipe) -> dict[str, Any]:
+    """Return the fields of a recipe as plain builtins."""
+    fields = asdict(recipe)
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    import sklearn
+
+    return {
+        "digitcli": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+    }

@@ -1,0 +1,372 @@
+"""Train one network: scikit-learn's MLPClassifier, epoch by epoch, on fresh distortions."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.data.dataset import Dataset
+from digitcli.errors import TrainingError
+from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
+from digitcli.model.network import Network
+from digitcli.training.augment import augmented_epochs
+from digitcli.training.memory import keep_freed_memory
+from digitcli.training.recipe import Recipe
+
+Float32Array = NDArray[np.float32]
+
+PARTS = 4
+"""The learning rate changes and the mean of the weights moves so often in an epoch."""
+
+_TINY = 1e-37
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """How an epoch went; `samples_per_second` is for the eyes only, no file holds it."""
+
+    epoch: int
+    epochs: int
+    learning_rate: float
+    training_loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    samples_per_second: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is the same on every run with equal inputs."""
+        record = asdict(self)
+        del record["epochs"], record["samples_per_second"]
+        return record
+
+
+@dataclass
+class TrainingState:
+    """Where training stands at the end of an epoch: all that is needed to go on.
+
+    Attributes
+    ----------
+    network : Network
+        The weights that steps are taken from.
+    average : Network
+        The running mean of the weights; the network itself where the recipe averages nothing.
+    best : Network
+        The mean (or network) of the epoch with the least validation loss, or of the last one
+        where there is no validation data.
+    epoch : int
+        Epochs that are done.
+    best_epoch : int
+    best_loss : float
+        Its validation loss.
+    history : list of dict
+        One `EpochRecord.to_dict` for each epoch.
+    """
+
+    network: Network
+    average: Network
+    best: Network
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Images to learn from and images to judge by, never of the test split."""
+
+    training: Dataset
+    validation: Dataset
+
+
+def split_validation(training: Dataset, fraction: float, *, seed: int) -> TrainingData:
+    """Set a share of the training images of each digit aside for validation.
+
+    Raises
+    ------
+    TrainingError
+        When a digit has no image to learn from.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xDA7A,)))
+    aside = np.zeros(len(training), bool)
+    for digit in range(10):
+        members = np.flatnonzero(training.labels == digit)
+        count = min(round(len(members) * fraction), len(members) - 1)
+        aside[rng.permutation(members)[: max(count, 0)]] = True
+    data = TrainingData(training.take(np.flatnonzero(~aside)), training.take(np.flatnonzero(aside)))
+    if missing := sorted(set(range(10)) - set(data.training.labels.tolist())):
+        raise TrainingError(
+            f"{training.name} has no training image of {', '.join(map(str, missing))}; "
+            "a network can only learn the digits that it sees"
+        )
+    if fraction and not len(data.validation):
+        raise TrainingError(
+            f"{training.name} has too few images to set any aside for validation; "
+            "add images or give --validation 0"
+        )
+    return data
+
+
+def initial_state(recipe: Recipe, *, seed: int, input_normalization: str = "none") -> TrainingState:
+    """Return a network with random weights, before its first epoch.
+
+    References
+    ----------
+    He, Zhang, Ren, Sun: Delving Deep into Rectifiers. ICCV 2015.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x1417,)))
+    sizes = (784, *recipe.hidden_layer_sizes, 10)
+    weights = [
+        rng.standard_normal((inputs, outputs), dtype=np.float32) * np.float32(np.sqrt(2 / inputs))
+        for inputs, outputs in pairwise(sizes)
+    ]
+    weights[-1] *= np.float32(0.5)
+    biases = tuple(np.zeros(outputs, np.float32) for outputs in sizes[1:])
+    return state_from(Network(tuple(weights), biases, input_normalization))
+
+
+def state_from(network: Network) -> TrainingState:
+    """Return the state of a training that starts at the weights of `network`."""
+    return TrainingState(network=network, average=network, best=network)
+
+
+def train(
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    state: TrainingState,
+    patience: int,
+    threads: int = 1,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_state: Callable[[TrainingState], None] | None = None,
+) -> TrainingState:
+    """Train from `state` to the end of `recipe`, or until validation loss stops falling.
+
+    Every epoch goes through all training images, shuffled and distorted anew, in mini-batches of
+    stochastic gradient descent with Nesterov momentum.
+
+    Parameters
+    ----------
+    data : TrainingData
+    recipe : Recipe
+    seed : int
+        Decides order and distortions; equal arguments give equal weights, to the bit.
+    state : TrainingState
+        Where to start: `initial_state`, `state_from`, or what `on_state` received in an earlier
+        run, which this one then continues to the same result.
+    patience : int
+        Training ends when the validation loss has not reached a new low for so many epochs.
+    threads : int
+        Threads that distort the images of the next epoch.
+    on_epoch : callable, optional
+        Receives the record of each epoch.
+    on_state : callable, optional
+        Receives the state after each epoch; it is never changed afterwards.
+
+    Returns
+    -------
+    TrainingState
+        `best` is the result.
+
+    Raises
+    ------
+    TrainingError
+        When the loss is no longer a number.
+    Interrupted
+        On Ctrl-C; it holds the state after the last whole epoch.
+    """
+    keep_freed_memory()
+    try:
+        with contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs:
+            learner = _Learner(recipe, state)
+            validation = INPUT_NORMALIZATIONS[state.network.input_normalization](
+                as_features(data.validation.images)
+            )
+            for images, labels in epochs:
+                if state.epoch - state.best_epoch >= patience:
+                    break
+                started = time.perf_counter()
+                training_loss = learner.run_epoch(images, labels, state.epoch)
+                seconds = time.perf_counter() - started
+                loss, accuracy = _validate(learner.average, validation, data.validation.labels)
+                record = EpochRecord(
+                    epoch=state.epoch + 1,
+                    epochs=recipe.epochs,
+                    learning_rate=recipe.learning_rate(state.epoch),
+                    training_loss=training_loss,
+                    validation_loss=loss,
+                    validation_accuracy=accuracy,
+                    samples_per_second=len(labels) / seconds,
+                )
+                state = _next_state(state, learner, record)
+                if on_state is not None:
+                    on_state(state)
+                if on_epoch is not None:
+                    on_epoch(record)
+    except KeyboardInterrupt:
+        raise Interrupted(state) from None
+    return state
+
+
+class Interrupted(Exception):  # noqa: N818 - no error
+    """Training was ended by Ctrl-C; `state` is where it stood after the last whole epoch."""
+
+    def __init__(self, state: TrainingState) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+def _next_state(state: TrainingState, learner: _Learner, record: EpochRecord) -> TrainingState:
+    average = learner.average
+    better = record.validation_loss is None or record.validation_loss < state.best_loss
+    return TrainingState(
+        network=learner.network,
+        average=average,
+        best=average if better else state.best,
+        epoch=record.epoch,
+        best_epoch=record.epoch if better else state.best_epoch,
+        best_loss=state.best_loss
+        if record.validation_loss is None or not better
+        else record.validation_loss,
+        history=[*state.history, record.to_dict()],
+    )
+
+
+def _epochs(
+    training: Dataset, recipe: Recipe, seed: int, state: TrainingState, threads: int
+) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
+    """Yield the features and labels of each epoch that is still to come."""
+    normalize = INPUT_NORMALIZATIONS[state.network.input_normalization]
+    remaining = range(state.epoch, recipe.epochs)
+    if recipe.augmentation is not None:
+        with contextlib.closing(
+            augmented_epochs(
+                training.images,
+                training.labels,
+                recipe.augmentation_at,
+                seed=seed,
+                epochs=remaining,
+                threads=threads,
+            )
+        ) as epochs:
+            for images, labels in epochs:
+                yield normalize(images), labels
+        return
+    features = normalize(as_features(training.images))
+    for epoch in remaining:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
+        order = rng.permutation(len(features))
+        yield features[order], training.labels[order]
+
+
+class _Learner:
+    """An MLPClassifier that takes its epochs one by one, and the running mean of its weights."""
+
+    def __init__(self, recipe: Recipe, state: TrainingState) -> None:
+        self._recipe = recipe
+        self._normalization = state.network.input_normalization
+        self._classifier: Any = Network(state.network.weights, state.network.biases).to_sklearn()
+        self._classifier.set_params(
+            momentum=recipe.momentum,
+            nesterovs_momentum=True,
+            alpha=recipe.alpha,
+            shuffle=False,
+            warm_start=True,
+            max_iter=1,
+        )
+        self.network = state.network
+        self.average = state.average
+        self._mean = [array.copy() for array in (*state.average.weights, *state.average.biases)]
+
+    def run_epoch(self, images: Float32Array, labels: NDArray[np.uint8], epoch: int) -> float:
+        """Take one step for each mini-batch, keep the weights, and return the mean loss."""
+        loss = 0.0
+        parts = _parts(labels, self._recipe.batch_size)
+        for index, part in enumerate(parts):
+            moment = epoch + index / len(parts)
+            loss += self._fit(images[part], labels[part], self._recipe.learning_rate(moment))
+            self._move_mean(moment, 1 / len(parts))
+        self.network = self._copied([*self._classifier.coefs_, *self._classifier.intercepts_])
+        self.average = self._copied(self._mean) if self._recipe.averaging else self.network
+        return loss / len(labels)
+
+    def _copied(self, arrays: list[Float32Array]) -> Network:
+        copies, count = [array.copy() for array in arrays], len(arrays) // 2
+        return Network(tuple(copies[:count]), tuple(copies[count:]), self._normalization)
+
+    def _fit(self, images: Float32Array, labels: NDArray[np.uint8], learning_rate: float) -> float:
+        """Take one step for each mini-batch and return the sum of the images' losses."""
+        self._classifier.set_params(
+            # `fit` makes a new optimizer with the present rate, which `partial_fit` would not
+            learning_rate_init=max(learning_rate, 1e-9),
+            batch_size=min(self._recipe.batch_size, len(labels)),
+        )
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # that one pass does not converge, and overflow
+                self._classifier.fit(images, labels)
+        except ValueError as error:
+            raise _diverged(learning_rate) from error
+        if self._classifier.n_iter_ < 1:  # `fit` answers Ctrl-C with a warning
+            raise KeyboardInterrupt
+        loss = float(self._classifier.loss_)
+        if not np.isfinite(loss):
+            raise _diverged(learning_rate)
+        return loss * len(labels)
+
+    def _move_mean(self, moment: float, step: float) -> None:
+        """Move the mean of the weights towards the present ones, faster at the beginning."""
+        if not self._recipe.averaging:
+            return
+        keep = min(self._recipe.averaging, (1 + moment) / (2 + moment)) ** step
+        present = (*self._classifier.coefs_, *self._classifier.intercepts_)
+        for mean, array in zip(self._mean, present, strict=True):
+            mean += np.float32(1 - keep) * (array - mean)
+
+
+def _parts(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:
+    """Cut an epoch at batch borders into parts, unless one would lack a digit.
+
+    `MLPClassifier.fit` insists on the same classes in every call.
+    """
+    batches = -(-len(labels) // batch_size)
+    bounds = [index * batches // PARTS * batch_size for index in range(PARTS)]
+    parts = [
+        slice(start, stop) for start, stop in zip(bounds, [*bounds[1:], len(labels)], strict=True)
+    ]
+    if all(len(np.unique(labels[part])) == 10 for part in parts):
+        return parts
+    return [slice(0, len(labels))]
+
+
+def _diverged(learning_rate: float) -> TrainingError:
+    return TrainingError(
+        f"training diverged: the loss is no longer a number at learning rate {learning_rate:.3g}; "
+        f"try a lower one, such as --learning-rate {learning_rate / 4:.2g}"
+    )
+
+
+def _validate(
+    network: Network, features: Float32Array, labels: NDArray[np.uint8]
+) -> tuple[float | None, float | None]:
+    """Return log loss and accuracy on normalized features, or nothing where there are none."""
+    if not len(labels):
+        return None, None
+    network = Network(network.weights, network.biases)
+    probabilities = np.concatenate([network.predict_proba(rows) for rows in _chunks(features)])
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    loss = -float(np.mean(np.log(np.maximum(true, _TINY))))
+    return loss, float(np.mean(probabilities.argmax(axis=1) == labels))
+
+
+def _chunks(features: Float32Array) -> Iterator[Float32Array]:
+    return (features[start : start + 2048] for start in range(0, len(features), 2048))
