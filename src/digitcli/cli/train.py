@@ -40,6 +40,7 @@ class RecipeName(StrEnum):
     BEST = "best"
     SHIPPED = "shipped"
     SMALL = "small"
+    SHIPPED = "shipped"
     FINE_TUNE = "fine-tune"
 
 
@@ -103,6 +104,10 @@ def command(
             help="Share of the running mean of the weights that an epoch keeps; 0 turns it off.",
             show_default=False,
         ),
+    ] = None,
+    calm_epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Last epochs, which distort the images less.", show_default=False),
     ] = None,
     augment: Annotated[
         bool | None,
@@ -222,6 +227,7 @@ def command(
         "momentum": momentum,
         "alpha": alpha,
         "averaging": averaging,
+        "calm_epochs": calm_epochs,
     }
     loaded, unreadable = _load(env, dataset, data_dir)
     name = recipe.value if recipe is not None else _default_recipe(loaded, start is not None)

@@ -61,7 +61,8 @@ def _softmax(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArra
     """Probability of the true class of each row."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     chosen = exponentials[np.arange(len(labels)), labels]
-    return np.divide(chosen, exponentials.sum(axis=1), dtype=np.float64)
+    result: NDArray[np.float64] = chosen / exponentials.sum(axis=1)
+    return result
 
 
 def _golden_section(function: Callable[[float], float], low: float, high: float) -> float:
