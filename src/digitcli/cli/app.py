@@ -5,24 +5,54 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from digitcli import __version__
-from digitcli.cli import evaluate, fetch, info, predict, preprocess, train
 from digitcli.errors import DigitcliError, ExitCode
 from digitcli.paths import printable
 
+COMMANDS: Final = {
+    "predict": "Read the digit in each image and print it with its confidence.",
+    "train": "Not written yet.",
+    "evaluate": "Hold a model against labelled digits and print how well it reads them.",
+    "fetch": "Fetch MNIST's four files, verified by size and SHA-256, and print their paths.",
+    "preprocess": "Turn a source into one dataset file of 28×28 digits and print its path.",
+    "info": "Print how a model is built, how it was made, and how to use it in Python.",
+}
+"""The commands and the first line of each one's help, so that a list needs no import of them."""
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Commands(TyperGroup):
+    """Imports the module of a command when that command is to run."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None:
+            module = import_module(f"digitcli.cli.{name}")
+            alone = typer.Typer(
+                context_settings=_SETTINGS, rich_markup_mode=None, add_completion=False
+            )
+            alone.command(name, epilog=module.EXAMPLES)(module.command)
+            command = typer.main.get_command(alone)
+        return name, command, rest
+
+
 app = typer.Typer(
     name="digitcli",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=_Commands,
+    context_settings=_SETTINGS,
     rich_markup_mode=None,  # plain help starts in half the time
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
-for _module in (predict, train, evaluate, fetch, preprocess, info):
-    app.command(_module.__name__.rpartition(".")[2], epilog=_module.EXAMPLES)(_module.command)
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary)(lambda: None)
 
 
 def _print_version(wanted: bool) -> None:
