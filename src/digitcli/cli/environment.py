@@ -21,6 +21,15 @@ def _stream(stream: TextIO | None, mode: Literal["r", "w"] = "w") -> TextIO:
     return stream
 
 
+def use_one_blas_thread() -> None:
+    """Keep NumPy from starting a pool of threads, unless the user has asked for some.
+
+    Starting it takes longer than reading a digit. To be called before NumPy is imported.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @dataclass
 class Environment:
     """Standard streams, whether they are terminals, and whether to be quiet.
@@ -52,8 +61,11 @@ class Environment:
 
     def warn(self, text: str) -> None:
         """Print a line on stderr that even a quiet run shows; control characters are escaped."""
-        self.stderr.write(printable(text) + "\n")
-        self.stderr.flush()
+        try:
+            self.stderr.write(printable(text) + "\n")
+            self.stderr.flush()
+        except OSError:  # nobody reads it any more, which must not end the work
+            self.stderr = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
     @cached_property
     def console(self) -> Console:

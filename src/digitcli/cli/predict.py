@@ -1,13 +1,125 @@
-"""`digitcli predict`."""
+"""`digitcli predict`: images in, digits out, a line for each as soon as it is known."""
 
 from __future__ import annotations
 
-from digitcli.cli.options import Quiet
-from digitcli.errors import DigitcliError, ExitCode
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
-EXAMPLES = "Examples: digitcli predict"
+import typer
+
+from digitcli.cli.environment import Environment, use_one_blas_thread
+from digitcli.cli.options import ModelFile, Polarity, PolarityOption
+from digitcli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from digitcli.prediction.paths import Burst
+    from digitcli.prediction.stream import Answers
+
+EXAMPLES = """\
+Examples:  digitcli predict *.png  |  digitcli predict -r scans/ --format csv
+
+find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
+"""
 
 
-def command(quiet: Quiet = False) -> ExitCode:
-    """Not written yet."""
-    raise DigitcliError("predict is not written yet; come back soon")
+class Format(StrEnum):
+    """How answers are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+
+
+def command(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Images, folders of images, or - for a list of paths on stdin, which is also "
+            "read when no PATH is given.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelFile = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="text: path, digit and confidence between tabs; json: JSON Lines."
+        ),
+    ] = Format.TEXT,
+    top_k: Annotated[
+        int,
+        typer.Option("--top-k", metavar="K", min=1, max=10, help="Give the K likeliest digits."),
+    ] = 1,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            "--min-confidence",
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="Answer ? (JSON: null) when the confidence, 0 to 1, is lower.",
+        ),
+    ] = 0.0,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Paths on stdin end with NUL, not a line end.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Also read the sub-folders of folders.")
+    ] = False,
+    stdin_image: Annotated[
+        bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
+    ] = False,
+    polarity: PolarityOption = Polarity.AUTO,
+) -> ExitCode:
+    """Read the digit in each image and print it with its confidence.
+
+    One line per image, in input order. An image that cannot be read has its line on stderr (JSON:
+    on stdout); the rest goes on, and the exit code is then 3.
+    """
+    env = Environment()
+    use_one_blas_thread()
+    if stdin_image:
+        if paths:
+            raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
+    elif not paths:
+        if sys.stdin is None or env.stdin.isatty():
+            raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
+        paths = ["-"]
+
+    from digitcli.cli.answers import AnswerWriter
+    from digitcli.images.normalize import Polarity as ImagePolarity
+    from digitcli.model.modelfile import load_model
+    from digitcli.prediction.stream import answer_bursts, answer_image
+
+    network = load_model(model)
+    seen_as = ImagePolarity(polarity.value)
+    answers: Iterator[Answers]
+    if stdin_image:
+        answers = iter([answer_image(network, env.stdin.buffer, polarity=seen_as)])
+    else:
+        bursts = _bursts(paths or [], env, null=null, recursive=recursive)
+        answers = answer_bursts(network, bursts, polarity=seen_as)
+    writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
+    for some in answers:
+        writer.write(some)
+    return ExitCode.PARTIAL if writer.failed else ExitCode.OK
+
+
+def _bursts(
+    arguments: list[str], env: Environment, *, null: bool, recursive: bool
+) -> Iterator[Burst]:
+    """Yield the paths that the arguments stand for, those of stdin in the place of ``-``."""
+    from digitcli.prediction.paths import argument_paths, stream_paths
+
+    named: list[str] = []
+    for argument in arguments:
+        if argument != "-":
+            named.append(argument)
+            continue
+        yield from argument_paths(named, recursive=recursive)
+        named = []
+        yield from stream_paths(env.stdin.fileno(), separator=b"\0" if null else b"\n")
+    yield from argument_paths(named, recursive=recursive)

@@ -1,0 +1,79 @@
+"""Images that are digits in the form of MNIST already: read and recognised many at a time.
+
+Archives of digits hold millions of such files, so they get a way of their own, several times as
+fast as the one for any picture. What is not exactly of this kind is left to that other way.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE: Final = 28
+BOX: Final = 20
+
+# The signature and the whole IHDR chunk: 28×28 pixels, 8-bit grey, not interlaced.
+_PNG_START: Final = bytes.fromhex(
+    "89504e470d0a1a0a 0000000d 49484452 0000001c 0000001c 08 00 00 00 00 57668048"
+)
+_PNG_END: Final = bytes.fromhex("00000000 49454e44 ae426082")
+_DATA_AT: Final = len(_PNG_START) + 8
+
+
+def plain_pixels(data: bytes) -> bytes | None:
+    """Decode a 28×28 8-bit grey PNG of one IDAT chunk and no optional ones.
+
+    Returns
+    -------
+    bytes or None
+        The 784 pixels by rows; None for any other file, and for a damaged one.
+    """
+    if not (data.startswith(_PNG_START) and data.endswith(_PNG_END)):
+        return None
+    length, kind = struct.unpack_from(">I4s", data, len(_PNG_START))
+    checksum_at = _DATA_AT + length
+    if kind != b"IDAT" or checksum_at + 4 + len(_PNG_END) != len(data):
+        return None
+    if zlib.crc32(data[_DATA_AT - 4 : checksum_at]) != int.from_bytes(data[checksum_at:][:4]):
+        return None
+    try:
+        image = Image.frombytes("L", (SIDE, SIDE), data[_DATA_AT:checksum_at], "zip", "L", 0)
+    except (ValueError, OSError, SyntaxError):
+        return None
+    return image.tobytes()
+
+
+def in_mnist_form(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell which images are digits in a 20×20 box, centred by mass, on a black ground.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28)
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    # sums of 28 bytes are small enough for float32, whose products with a vector are quick
+    values = images.astype(np.float32)
+    rows, columns = values.sum(2), values.sum(1)
+    height, width = _extent(rows), _extent(columns)
+    mass = np.maximum(rows.sum(1), 1)
+    pixels = np.arange(0.5, SIDE, dtype=np.float32)
+    middle = SIDE / 2
+    return np.asarray(
+        (np.maximum(height, width) == BOX)
+        & (np.abs(rows @ pixels / mass - middle) < 1)
+        & (np.abs(columns @ pixels / mass - middle) < 1)
+    )
+
+
+def _extent(lines: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Count the lines from the first to the last with ink, shape (n,), of masses (n, 28)."""
+    ink = lines > 0
+    return np.asarray(SIDE - ink.argmax(1) - ink[:, ::-1].argmax(1))

@@ -1,0 +1,122 @@
+"""Where the paths to read come from: arguments, folders, and a stream that may never end.
+
+They come in bursts: lists of paths that are there now. Whoever works through a burst has answered
+everything that could be answered before the next one may have to be waited for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from digitcli.errors import DigitcliError
+from digitcli.paths import printable
+
+READ_BYTES = 1 << 16
+"""What is taken from a stream at once: the capacity of a pipe on Linux."""
+
+MAX_PATH_BYTES = 1 << 20
+"""A stream without any line end is refused after so much."""
+
+FOLDER_BURST = 256
+
+
+class Unreadable(NamedTuple):
+    """An input that is known to be unreadable before it is opened, and the whole error line."""
+
+    path: str
+    reason: str
+
+
+Burst = list[str | Unreadable]
+
+
+def argument_paths(arguments: Iterable[str], *, recursive: bool = False) -> Iterator[Burst]:
+    """Yield the files that `arguments` name, in order; a folder stands for the files in it.
+
+    Hidden files of a folder are left out, its names are sorted, and `recursive` adds what is in its
+    sub-folders.
+    """
+    burst: Burst = []
+    for argument in arguments:
+        if not Path(argument).is_dir():
+            burst.append(argument)
+            continue
+        for path in _folder_paths(argument, recursive):
+            burst.append(path)
+            if len(burst) >= FOLDER_BURST:
+                yield burst
+                burst = []
+    if burst:
+        yield burst
+
+
+def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst]:
+    """Yield the paths that arrive on a file descriptor; empty ones are left out.
+
+    Raises
+    ------
+    DigitcliError
+        When there is no separator for so long that this cannot be a list of paths.
+    """
+    end = os.fsdecode(separator)
+    rest = b""
+    while chunk := os.read(descriptor, READ_BYTES):
+        whole, found, tail = chunk.rpartition(separator)
+        if not found:
+            rest += chunk
+            if len(rest) > MAX_PATH_BYTES:
+                raise DigitcliError(
+                    "stdin is not a list of paths, one a line; "
+                    "use --stdin-image for an image, -0 for NUL-separated paths"
+                )
+            continue
+        if burst := [path for path in os.fsdecode(rest + whole).split(end) if path]:
+            yield list(burst)
+        rest = tail
+    if rest:
+        yield [os.fsdecode(rest)]
+
+
+def _folder_paths(folder: str, recursive: bool) -> Iterator[str | Unreadable]:
+    """Yield the visible files of a folder; tell when there are none or it cannot be listed."""
+    waiting = [folder]
+    empty = True
+    while waiting:
+        parent = waiting.pop()
+        try:
+            files, folders = _list(parent)
+        except OSError as error:
+            empty = False
+            yield Unreadable(
+                parent, f"{printable(parent)} cannot be listed: {error.strerror}; check the folder"
+            )
+            continue
+        for name in files:
+            empty = False
+            yield _join(parent, name)
+        if recursive:
+            waiting.extend(_join(parent, name) for name in reversed(folders))
+    if empty:
+        advice = "check the path" if recursive else "use -r to look in its sub-folders"
+        yield Unreadable(folder, f"{printable(folder)} holds no files; {advice}")
+
+
+def _list(folder: str) -> tuple[list[str], list[str]]:
+    """Return the sorted names of the visible files and of the sub-folders, links to them not."""
+    files, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if not entry.is_dir():
+                files.append(entry.name)
+            elif not entry.is_symlink():
+                folders.append(entry.name)
+    return sorted(files), sorted(folders)
+
+
+def _join(folder: str, name: str) -> str:
+    return os.path.join(folder, name)  # noqa: PTH118 - Path would respell what the user typed

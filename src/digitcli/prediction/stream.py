@@ -1,0 +1,189 @@
+"""From paths to answers: in order, in constant memory, in batches when there is plenty to do."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.errors import ImageError
+from digitcli.images import read_digit
+from digitcli.images.normalize import Polarity, normalize
+from digitcli.images.ready import SIDE, in_mnist_form, plain_pixels
+from digitcli.model.network import Model
+from digitcli.paths import printable
+from digitcli.prediction.paths import Burst, Unreadable
+
+BATCH: Final = 256
+"""Images that pass through the network together: more is hardly faster."""
+
+PATIENCE: Final = 0.05
+"""Seconds after which a batch of slow images is answered before it is full."""
+
+MAX_STREAM_BYTES: Final = 256 << 20
+"""Largest image that is taken from a stream."""
+
+_SMALL_FILE: Final = 2048
+"""Bytes that hold any 28×28 8-bit PNG."""
+
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_BLANK: Final = bytes(SIDE * SIDE)
+
+Image = NDArray[np.uint8]
+Reader = Callable[[str], Image]
+"""Reads the digit in a file, shape (28, 28); raises ImageError."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model reads in consecutive inputs.
+
+    Attributes
+    ----------
+    paths : list of str
+        The n inputs.
+    probabilities : ndarray of float32, shape (n, 10)
+        A row for each input; meaningless where there is an error.
+    errors : dict
+        The error line of each place that could not be read.
+    """
+
+    paths: list[str]
+    probabilities: NDArray[np.float32]
+    errors: dict[int, str] = field(default_factory=dict)
+
+
+def answer_bursts(
+    model: Model,
+    bursts: Iterable[Burst],
+    *,
+    polarity: Polarity = Polarity.AUTO,
+    read: Reader | None = None,
+) -> Iterator[Answers]:
+    """Answer each burst of paths before the next is asked for.
+
+    Parameters
+    ----------
+    model : Model
+    bursts : iterable of lists of paths
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper.
+    read : callable, optional
+        How to read an image instead of `digitcli.read_digit`.
+
+    Yields
+    ------
+    Answers
+        For at most `BATCH` inputs, or as many as took `PATIENCE` seconds.
+    """
+    for burst in bursts:
+        start = 0
+        while start < len(burst):
+            batch = _read_batch(burst, start, polarity, read)
+            yield batch.answered_by(model)
+            start += len(batch.paths)
+
+
+def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.AUTO) -> Answers:
+    """Answer for the one image in a binary stream such as stdin; its path is ``-``."""
+    try:
+        data = file.read(MAX_STREAM_BYTES + 1)
+        if len(data) > MAX_STREAM_BYTES:
+            raise ImageError(
+                f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
+            )
+        image = read_digit(BytesIO(data), polarity=polarity, name="the image on stdin")
+    except ImageError as error:
+        return Answers(["-"], np.zeros((1, 10), np.float32), {0: str(error)})
+    return Answers(["-"], model.predict_proba(image[None]))
+
+
+@dataclass
+class _Batch:
+    """Images of the same size one after the other, and the places of those that have none."""
+
+    paths: list[str]
+    images: Image
+    errors: dict[int, str]
+
+    def answered_by(self, model: Model) -> Answers:
+        if not self.errors:
+            return Answers(self.paths, model.predict_proba(self.images))
+        good = [place for place in range(len(self.paths)) if place not in self.errors]
+        probabilities = np.zeros((len(self.paths), 10), np.float32)
+        if good:
+            probabilities[good] = model.predict_proba(self.images[good])
+        return Answers(self.paths, probabilities, self.errors)
+
+
+def _read_batch(burst: Burst, start: int, polarity: Polarity, read: Reader | None) -> _Batch:
+    """Read the images from `start` on, until there are enough of them or it takes too long."""
+    general = read or (lambda path: read_digit(path, polarity=polarity))
+    paths: list[str] = []
+    pixels: list[bytes] = []
+    unchecked: list[int] = []
+    errors: dict[int, str] = {}
+    end = time.monotonic() + PATIENCE
+    for place, item in enumerate(burst[start : start + BATCH]):
+        if isinstance(item, Unreadable):
+            paths.append(item.path)
+            pixels.append(_BLANK)
+            errors[place] = item.reason
+            continue
+        paths.append(item)
+        plain = None if read else _plain_pixels(item)
+        if plain is not None:
+            pixels.append(plain)
+            unchecked.append(place)
+        else:
+            try:
+                pixels.append(general(item).tobytes())
+            except ImageError as error:
+                pixels.append(_BLANK)
+                errors[place] = str(error)
+        if time.monotonic() > end:
+            break
+    images = np.frombuffer(bytearray().join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
+    _normalize_unready(images, unchecked, paths, errors, polarity)
+    return _Batch(paths, images, errors)
+
+
+def _plain_pixels(path: str) -> bytes | None:
+    """Return the pixels of a plain 28×28 PNG file; None says: read it the other way."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - in the innermost loop
+            return None
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            return plain_pixels(os.read(descriptor, _SMALL_FILE))
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+
+
+def _normalize_unready(
+    images: Image,
+    unchecked: list[int],
+    paths: list[str],
+    errors: dict[int, str],
+    polarity: Polarity,
+) -> None:
+    """Bring those of the decoded 28×28 images into the form of MNIST that are not, in place."""
+    if not unchecked:
+        return
+    ready = in_mnist_form(images[unchecked])
+    if polarity is Polarity.DARK_ON_LIGHT:
+        ready[:] = False
+    for place in np.asarray(unchecked)[~ready].tolist():
+        try:
+            images[place] = normalize(images[place].copy(), polarity=polarity)
+        except ImageError as error:
+            errors[place] = f"{printable(paths[place])} {error}"
