@@ -61,10 +61,10 @@ def command(
     failed = 0
     with show_progress(env) as work:
 
-        def on_error(path: str, reason: str) -> None:
+        def on_error(_path: str, reason: str) -> None:
             nonlocal failed
             failed += 1
-            work.warn(reason if path in reason else f"{path} {reason}")
+            work.warn(reason)
 
         dataset = load_dataset(
             source,

@@ -23,13 +23,15 @@ class Work:
     def __init__(self, env: Environment, bar: Progress | None = None) -> None:
         self._env = env
         self._bar = bar
-        self._task = None if bar is None else bar.add_task("", total=None)
+        self._task = None if bar is None else bar.add_task("", visible=False)
         self._next_line = time.monotonic() + PLAIN_INTERVAL
 
     def update(self, what: str, done: int, total: int) -> None:
         """Say that `done` of `total` units of `what` are done."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total)
+            self._bar.update(
+                self._task, description=what, completed=done, total=total, visible=True
+            )
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_INTERVAL
             self._env.say(f"{what}: {done:,} of {total:,}")
@@ -44,7 +46,9 @@ class Work:
         if self._bar is None:
             self._env.warn(line)
         else:
-            self._bar.console.out(printable(line), highlight=False)
+            from rich.text import Text
+
+            self._bar.console.print(Text(printable(line)), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -349,6 +349,8 @@ class _Transfer:
             self.items.put(error)
         except requests.exceptions.SSLError:
             self.items.put(_MirrorError("its TLS certificate cannot be verified"))
+        except requests.ConnectTimeout:
+            self.items.put(_MirrorError("no connection could be made in time"))
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             self.items.put(self.too_slow())
         except ValueError:

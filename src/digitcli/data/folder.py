@@ -12,6 +12,8 @@ from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
 from digitcli.images import read_digit
 
+_CLASSES = tuple("0123456789")
+
 
 def load_folder(
     folder: Path,
@@ -30,8 +32,8 @@ def load_folder(
     ----------
     folder : the folder
     polarity : how to see the pictures; see `digitcli.images.read_digit`
-    on_error : called with the path and the reason for each picture that cannot be read and each
-        sub-folder that is not a digit; without it, the first picture raises
+    on_error : called for each picture that cannot be read, and each sub-folder that is not a
+        digit, with its path and a line that says why; without it, the first picture raises
     on_progress : called with the number of pictures read so far and in all
 
     Raises
@@ -49,7 +51,7 @@ def load_folder(
     images, labels, splits, paths = [], [], [], []
     for number, (split, label, path) in enumerate(found, start=1):
         try:
-            image = read_digit(path, polarity=polarity)
+            image = read_digit(path, polarity=polarity, name=os.fspath(path))
         except ImageError as error:
             if on_error is None:
                 raise
@@ -74,24 +76,26 @@ def load_folder(
 
 def _class_folders(
     folder: Path, on_error: Callable[[str, str], None] | None
-) -> Iterator[tuple[str, Path]]:
-    """Yield the split and the path of each class sub-folder."""
+) -> list[tuple[str, Path]]:
+    """Return the split and the path of each class sub-folder."""
     parents = [(split, folder / split) for split in SPLITS if (folder / split).is_dir()]
-    found = False
-    for split, parent in parents or [("train", folder)]:
-        for child in sorted(parent.iterdir()):
-            if child.name.startswith(".") or not child.is_dir():
-                continue
-            if child.name in "0123456789":
-                found = True
-                yield split, child
-            elif on_error is not None:
-                on_error(os.fspath(child), "is not named after a digit 0 to 9; left out")
-    if not found:
+    children = [
+        (split, child)
+        for split, parent in parents or [("train", folder)]
+        for child in sorted(parent.iterdir())
+        if child.is_dir() and not child.name.startswith(".")
+    ]
+    classes = [(split, child) for split, child in children if child.name in _CLASSES]
+    if not classes:
         raise DataError(
             f"{folder} has no sub-folders 0 to 9 (or train/0 … and test/0 …) with pictures; "
             "put each picture into the folder of its digit"
         )
+    if on_error is not None:
+        for _, child in children:
+            if child.name not in _CLASSES:
+                on_error(os.fspath(child), f"{child} is not a folder 0 to 9; it is left out")
+    return classes
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

@@ -178,9 +178,10 @@ def _read_values(
     stream: BufferedIOBase, name: str, shape: tuple[int, ...], available: int
 ) -> NDArray[np.uint8]:
     declared = math.prod(shape)
-    if declared > MAX_BYTES:
+    if max(declared, *shape) > MAX_BYTES:  # a side, too: beside a side of 0 it may be anything
         raise DataError(
-            f"{name} declares {declared:,} values; digitcli reads at most {MAX_BYTES:,}"
+            f"{name} declares {'×'.join(map(str, shape))} values; "
+            f"digitcli reads at most {MAX_BYTES:,}"
         )
     if declared > available:
         raise DataError(

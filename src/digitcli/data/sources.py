@@ -10,7 +10,7 @@ from digitcli.data.dataset import Dataset, load_npz
 from digitcli.errors import DataError
 
 OnError = Callable[[str, str], None]
-"""Called with a path and a reason for each picture of a folder that cannot be read."""
+"""Called for each picture of a folder that cannot be read: its path, and a line that says why."""
 
 
 def load_dataset(
