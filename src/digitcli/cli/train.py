@@ -40,7 +40,6 @@ class RecipeName(StrEnum):
     BEST = "best"
     SHIPPED = "shipped"
     SMALL = "small"
-    SHIPPED = "shipped"
     FINE_TUNE = "fine-tune"
 
 
