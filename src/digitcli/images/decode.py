@@ -22,7 +22,7 @@ from digitcli.paths import printable
 Picture = NDArray[np.uint8]
 """Pixels of shape (height, width), grey, or (height, width, 3), RGB."""
 
-COMMON_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "PPM")
+COMMON_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
 RARE_FORMATS = {
     "TIFF": "TiffImagePlugin",
     "WEBP": "WebPImagePlugin",
