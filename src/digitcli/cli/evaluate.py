@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from digitcli.model.network import Model
 
 EXAMPLES = """\
-Examples:  digitcli evaluate --fail-under 0.98  |  digitcli evaluate --dataset pens/ --report a.html
+digitcli evaluate --dataset digits
+digitcli evaluate model.joblib --format json --fail-under 0.98
+digitcli evaluate --dataset pens/ --report report.html
 """
 
 

@@ -18,7 +18,8 @@ from digitcli.errors import ExitCode
 from digitcli.paths import printable
 
 EXAMPLES = """\
-Examples:  digitcli fetch  |  digitcli fetch --from /media/usb/mnist --from https://example.org/mnist/
+digitcli fetch
+digitcli fetch --from /media/usb/mnist --from https://example.org/mnist/
 """
 
 

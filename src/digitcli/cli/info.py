@@ -16,7 +16,10 @@ from digitcli.cli.evaluate import Format
 from digitcli.errors import ExitCode
 from digitcli.paths import printable
 
-EXAMPLES = "Examples:  digitcli info  |  digitcli info model.joblib --format json"
+EXAMPLES = """\
+digitcli info
+digitcli info model.joblib --format json
+"""
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 SPARKLINE = 40

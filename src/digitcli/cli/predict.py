@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from digitcli.prediction.stream import Answers
 
 EXAMPLES = """\
-Examples:  digitcli predict *.png  |  digitcli predict -r scans/ --format csv
-
+digitcli predict photo.jpg scans/ --format json
 find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
+digitcli predict *.png | cut -f2
 """
 
 

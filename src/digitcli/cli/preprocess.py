@@ -16,7 +16,8 @@ from digitcli.data.sources import load_dataset
 from digitcli.errors import ExitCode, UsageError
 
 EXAMPLES = """\
-Examples:  digitcli preprocess mnist  |  digitcli preprocess photos/ -o my.npz --preview seen.png
+digitcli preprocess mnist
+digitcli preprocess photos/ -o photos.npz --preview seen.png
 """
 
 

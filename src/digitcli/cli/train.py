@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from digitcli.training.run import Outcome, Plan
 
 EXAMPLES = """\
-Examples:  digitcli train --dataset digits  |  digitcli train --recipe quick -o quick.joblib  |
-digitcli train --recipe best --members 5 -o committee.joblib  |
+digitcli train --dataset digits
+digitcli train --recipe quick -o quick.joblib
+digitcli train --recipe best --members 5 -o committee.joblib
 digitcli train --dataset my-handwriting/ --init-from model.joblib -o mine.joblib
 """
 
