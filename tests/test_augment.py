@@ -125,6 +125,33 @@ def test_rotation_keeps_a_ring_and_tilts_a_bar(images: NDArray[np.uint8]) -> Non
     assert np.abs(bars - original[0]).mean(axis=1).max() > 0.05
 
 
+def test_wild_images_go_beyond_the_limit_and_the_others_do_not() -> None:
+    images = np.zeros((2000, 28, 28), np.uint8)
+    images[:, 14, 14] = 255
+    settings = Augmentation(translation=2, wild=0.25)
+    result = augment(images, settings, seed=0, epoch=0).reshape(-1, 28, 28)
+    shift = np.abs(result.sum(axis=2) @ np.arange(28) - 14)
+    assert 3.5 < shift.max() <= 4.001
+    assert (shift > 2.001).mean() == pytest.approx(0.25 / 2, abs=0.04)
+
+
+def test_weakened_settings_distort_less(images: NDArray[np.uint8]) -> None:
+    original = images.reshape(-1, 784) / 255
+    changes = [
+        np.abs(augment(images, settings, seed=0, epoch=0) - original).mean()
+        for settings in (EVERYTHING, EVERYTHING.weakened(0.5), EVERYTHING.weakened(0))
+    ]
+    assert changes[0] > 1.2 * changes[1] > 0
+    assert changes[2] == pytest.approx(0, abs=1e-6)
+    assert EVERYTHING.weakened(0.5).elastic_sigma == EVERYTHING.elastic_sigma
+
+
+def test_degrading_spoils_the_given_share(images: NDArray[np.uint8]) -> None:
+    result = augment(images, Augmentation(degrade=0.3, noise=0.2), seed=0, epoch=0)
+    changed = np.abs(result - images.reshape(-1, 784) / 255).max(axis=1) > 1e-3
+    assert changed.mean() == pytest.approx(0.3, abs=0.08)
+
+
 def test_thickening_adds_ink_and_thinning_takes_it(images: NDArray[np.uint8]) -> None:
     ink = images.reshape(-1, 784).sum(axis=1) / 255
     thicker = augment(images, Augmentation(thicken=2), seed=0, epoch=0).sum(axis=1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from digitcli.training.augment import Augmentation
 from digitcli.training.recipe import RECIPES, Recipe
 
 
@@ -35,3 +38,13 @@ def test_the_default_recipes_are_ordered_by_effort() -> None:
     ]
     assert work == sorted(work)
     assert work[1] > 3 * work[0]
+
+
+def test_the_last_epochs_are_calmer() -> None:
+    recipe = replace(RECIPES["standard"], epochs=10, calm_epochs=3)
+    assert recipe.augmentation is not None
+    for epoch in range(7):
+        assert recipe.augmentation_at(epoch) == recipe.augmentation
+    for epoch in range(7, 10):
+        assert recipe.augmentation_at(epoch) == recipe.augmentation.weakened(0.5)
+    assert replace(recipe, augmentation=None).augmentation_at(9) == Augmentation()
