@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 import signal
 import subprocess
@@ -9,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, clean_environment
 
 import digitcli as package
+from conftest import Run, clean_environment
+from digitcli.cli import app
 from digitcli.errors import DigitcliError, ExitCode
 
 COMMANDS = ["fetch", "preprocess", "train", "predict", "evaluate", "info"]
@@ -37,6 +40,13 @@ def test_help_lists_the_commands_with_a_line_each(digitcli: Run) -> None:
     assert result.returncode == ExitCode.OK
     for command in COMMANDS:
         assert re.search(rf"^  {command}  +[A-Z].+", result.stdout, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(command: str) -> None:
+    module = importlib.import_module(f"digitcli.cli.{command}")
+    summary = inspect.cleandoc(module.command.__doc__ or "").splitlines()[0]
+    assert app.COMMANDS[command] == summary
 
 
 def test_version_is_the_packages(digitcli: Run) -> None:

@@ -17,11 +17,11 @@ from digitcli.paths import printable
 
 COMMANDS: Final = {
     "predict": "Read the digit in each image and print it with its confidence.",
-    "train": "Not written yet.",
-    "evaluate": "Hold a model against labelled digits and print how well it reads them.",
+    "train": "Train a neural network on a dataset and print the path of the model file.",
+    "evaluate": "Let a model read labelled digits and tell how well it did.",
     "fetch": "Fetch MNIST's four files, verified by size and SHA-256, and print their paths.",
     "preprocess": "Turn a source into one dataset file of 28×28 digits and print its path.",
-    "info": "Print how a model is built, how it was made, and how to use it in Python.",
+    "info": "Tell what a model is made of and how it was made.",
 }
 """The commands and the first line of each one's help, so that a list needs no import of them."""
 
@@ -38,9 +38,14 @@ class _Commands(TyperGroup):
             alone = typer.Typer(
                 context_settings=_SETTINGS, rich_markup_mode=None, add_completion=False
             )
-            alone.command(name, epilog=module.EXAMPLES)(module.command)
+            alone.command(name, epilog=_epilog(module.EXAMPLES))(module.command)
             command = typer.main.get_command(alone)
         return name, command, rest
+
+
+def _epilog(examples: str) -> str:
+    """Return the end of a help text; the backspace keeps Click from filling the lines."""
+    return "\b\nExamples:\n" + "".join(f"  {line}\n" for line in examples.splitlines())
 
 
 app = typer.Typer(
