@@ -140,7 +140,7 @@ def coverage_chart(evaluation: Evaluation) -> Chart:
         text += f", {percent(point.accuracy)} of them right"
         shapes.append(Shape("dot", "accent", _rounded(*at, 3), text=text))
         # The room is below and left of a curve that bends down to the right.
-        place = at[0] - 6, min(at[1] + 13, HEIGHT - BOTTOM - 5)
+        place = max(at[0] - 6, LEFT + 44), min(at[1] + 13, HEIGHT - BOTTOM - 5)
         if all(abs(place[0] - x0) > 44 or abs(place[1] - y0) > 12 for x0, y0 in labelled):
             labelled.append(place)
             label = f"≥ {point.threshold:g}" if point.threshold else "all"

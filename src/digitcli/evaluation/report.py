@@ -255,6 +255,8 @@ def _original(path: str) -> str:
         picture = Image.fromarray(decode(path))
     except ImageError:
         return ""
+    if max(picture.size) <= ORIGINAL_SIDE // 2:
+        return _data_url(picture, "PNG")  # JPEG would smear so few pixels
     picture.thumbnail((ORIGINAL_SIDE, ORIGINAL_SIDE))
     return _data_url(picture, "JPEG")
 
