@@ -26,6 +26,9 @@ Float32Array = NDArray[np.float32]
 PARTS = 4
 """The learning rate changes and the mean of the weights moves so often in an epoch."""
 
+_SMALL_STEP = 2**25
+"""Multiply-adds of a step through all layers below which BLAS threads cost more than they give."""
+
 _TINY = 1e-37
 
 
@@ -186,7 +189,10 @@ def train(
     """
     keep_freed_memory()
     try:
-        with contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs:
+        with (
+            _blas_threads(state.network, recipe.batch_size),
+            contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs,
+        ):
             learner = _Learner(recipe, state)
             validation = INPUT_NORMALIZATIONS[state.network.input_normalization](
                 as_features(data.validation.images)
@@ -223,6 +229,16 @@ class Interrupted(Exception):  # noqa: N818 - no error
     def __init__(self, state: TrainingState) -> None:
         super().__init__(state)
         self.state = state
+
+
+def _blas_threads(network: Network, batch_size: int) -> contextlib.AbstractContextManager[object]:
+    """Keep BLAS to one thread where a step is too small to share out."""
+    from threadpoolctl import threadpool_limits
+
+    if network.parameter_count * batch_size >= _SMALL_STEP:
+        return contextlib.nullcontext()
+    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _next_state(state: TrainingState, learner: _Learner, record: EpochRecord) -> TrainingState:

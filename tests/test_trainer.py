@@ -1,0 +1,146 @@
+"""What training promises of the network it returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from digitcli.data.dataset import Dataset
+from digitcli.data.uci import load_digits
+from digitcli.errors import TrainingError
+from digitcli.model.modelfile import save_model
+from digitcli.training.recipe import RECIPES
+from digitcli.training.run import Plan, train_model
+from digitcli.training.trainer import split_validation
+
+TINY = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=4)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_digits()
+
+
+@pytest.fixture(scope="module")
+def few(digits) -> Dataset:
+    return digits.take(np.arange(0, len(digits), 3))
+
+
+def weights_of(outcome):
+    (network,) = outcome.model.members
+    return np.concatenate([array.ravel() for array in (*network.weights, *network.biases)])
+
+
+def test_equal_seeds_give_equal_files_and_other_seeds_other_ones(few, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        save_model(train_model(few, Plan(TINY, seed=seed)).model, tmp_path / name)
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_the_test_images_take_no_part(few):
+    rng = np.random.default_rng(0)
+    test = few.split == "test"
+    images, labels = few.images.copy(), few.labels.copy()
+    images[test] = rng.integers(0, 256, images[test].shape)
+    labels[test] = rng.permutation(labels[test])
+    spoilt = replace(few, images=images, labels=labels)
+    one, other = train_model(few, Plan(TINY)), train_model(spoilt, Plan(TINY))
+    np.testing.assert_array_equal(weights_of(one), weights_of(other))
+    assert one.metrics["test_accuracy"] > other.metrics["test_accuracy"]
+
+
+def test_validation_images_are_a_share_of_every_digit_and_never_trained_on(digits):
+    training = digits.part("train")
+    data = split_validation(training, 0.2, seed=3)
+    assert len(data.training) + len(data.validation) == len(training)
+    held = np.bincount(data.validation.labels) / np.bincount(training.labels)
+    np.testing.assert_allclose(held, 0.2, atol=0.01)
+    again = split_validation(training, 0.2, seed=3)
+    other = split_validation(training, 0.2, seed=4)
+    np.testing.assert_array_equal(data.validation.images, again.validation.images)
+    assert (data.validation.images != other.validation.images).any()
+
+
+def test_everything_is_computed_in_single_precision(few):
+    (network,) = train_model(few, Plan(TINY)).model.members
+    assert {array.dtype for array in (*network.weights, *network.biases)} == {np.dtype("f4")}
+
+
+def test_the_best_epoch_is_kept_and_training_stops_when_patience_ends(few):
+    # At this rate the loss goes up and down instead of falling.
+    restless = replace(TINY, learning_rate_init=0.6, epochs=40, augmentation=None)
+    outcome = train_model(few, Plan(restless, patience=3))
+    history = outcome.model.metadata["history"]
+    losses = [record["validation_loss"] for record in history]
+    (best,) = outcome.best_epochs
+    assert best == 1 + int(np.argmin(losses))
+    assert len(losses) == best + 3 < 40
+    # The temperature can only lower the loss further.
+    assert outcome.metrics["validation_loss"] <= min(losses) + 1e-6
+
+
+def test_the_running_mean_of_the_weights_is_what_is_kept(few):
+    mean = train_model(few, Plan(replace(TINY, averaging=0.8)))
+    last = train_model(few, Plan(TINY))
+    losses = [outcome.model.metadata["history"][0]["training_loss"] for outcome in (mean, last)]
+    assert losses[0] == losses[1]  # the steps are the same
+    assert (weights_of(mean) != weights_of(last)).any()
+
+
+def test_without_validation_images_the_last_epoch_is_kept(few):
+    outcome = train_model(few, Plan(TINY, validation=0, patience=1))
+    assert outcome.best_epochs == outcome.epochs == (4,)
+    assert outcome.model.metadata["temperature"] == 1
+    assert "validation_accuracy" not in outcome.metrics
+
+
+def test_training_without_distortions_learns_the_images_themselves(few):
+    plain = replace(TINY, augmentation=None, epochs=40)
+    history = train_model(few, Plan(plain)).model.metadata["history"]
+    assert history[-1]["training_loss"] < 0.15
+
+
+def test_a_loss_that_is_no_number_ends_training_with_advice(few):
+    with pytest.raises(TrainingError, match="--learning-rate"):
+        train_model(few, Plan(replace(TINY, learning_rate_init=1e6)))
+
+
+def test_a_digit_without_images_is_named(few):
+    rest = few.take(np.flatnonzero(few.labels != 7))
+    with pytest.raises(TrainingError, match="no training image of 7"):
+        train_model(rest, Plan(TINY))
+
+
+def test_images_too_few_for_validation_are_an_error(digits):
+    one_each = digits.take(np.array([np.flatnonzero(digits.labels == k)[0] for k in range(10)]))
+    with pytest.raises(TrainingError, match="--validation 0"):
+        train_model(one_each, Plan(TINY))
+
+
+def test_half_precision_weights_are_measured_as_they_are_saved(few, tmp_path):
+    from digitcli.model.modelfile import load_model
+
+    outcome = train_model(few, Plan(TINY, dtype="float16"))
+    save_model(outcome.model, tmp_path / "half.joblib", dtype="float16")
+    loaded = load_model(tmp_path / "half.joblib")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(few.images), outcome.model.predict_proba(few.images)
+    )
+
+
+def test_metadata_says_how_the_model_was_made(few):
+    metadata = train_model(few, Plan(TINY, recipe_name="small", seed=9)).model.metadata
+    assert metadata["data"]["name"] == "digits"
+    assert (
+        metadata["data"]["training_images"] + metadata["data"]["validation_images"]
+        == (few.split == "train").sum()
+    )
+    assert metadata["hyperparameters"]["hidden_layer_sizes"] == [16]
+    assert metadata["hyperparameters"]["augmentation"]["rotation"] > 0
+    assert metadata["recipe"] == "small"
+    assert metadata["seed"] == 9
+    assert "scikit-learn" in metadata["versions"]
+    assert len(metadata["history"]) == 4
