@@ -44,6 +44,11 @@ FAULTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with small stand-ins for MNIST's four files."""
@@ -221,6 +226,8 @@ def test_offline_uses_what_is_there_and_folders_but_no_server(
         (folder / files[0].name).write_bytes(b"damaged")
         with pytest.raises(DownloadError, match=r"damaged .* offline"):
             fetch(files, [mirror], folder, offline=True)
+        with pytest.raises(DownloadError, match=r"fetched again, but offline"):
+            fetch(files, [mirror], folder, offline=True, force=True)
         assert not server.requests
 
 

@@ -20,6 +20,11 @@ from digitcli.data.mnist import FILES
 NAMES = [file.name for file in FILES]
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 def zeros(request: servers.Request, body: bytes) -> None:
     """Send as many bytes as the wanted file has, but other ones, in about a second."""
     size = next(file.size for file in FILES if request.path.endswith(file.name))

@@ -165,8 +165,9 @@ def fetch(
         if state == "damaged":
             on_note(f"{target} is damaged (not the pinned SHA-256); replacing it")
         if not order:
+            why = "is to be fetched again" if force else f"is {state} in {folder}"
             raise DownloadError(
-                f"{file.name} is {state} in {folder} and fetching is offline; "
+                f"{file.name} {why}, but offline; "
                 "leave --offline out, or give a folder that has it with --from"
             )
         source = _from_any(file, order, target, limits, on_progress, on_note)

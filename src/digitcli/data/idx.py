@@ -140,12 +140,10 @@ def _beside(path: Path, changes: tuple[tuple[str, str], ...]) -> Path:
 @contextlib.contextmanager
 def _open_unpacked(path: Path, name: str) -> Iterator[tuple[BufferedIOBase, int]]:
     """Open `path`, unpacking gzip, with the largest number of bytes it can hold."""
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{name} is not a regular file; give the path of an IDX file")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # to open a FIFO would wait for its writer
+        raise DataError(f"{name} is not a regular file; give the path of an IDX file")
+    with path.open("rb") as file:
         if file.peek(2)[:2] == _GZIP_MAGIC:
             with gzip.GzipFile(fileobj=file) as unpacked:
                 yield unpacked, status.st_size * _DEFLATE_RATIO
