@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the program on ``sys.argv`` and end the process with its exit code."""
-    from digitcli.cli.app import main as app_main
-
+    try:
+        from digitcli.cli.app import main as app_main
+    except KeyboardInterrupt:
+        sys.exit(130)
     app_main()

@@ -80,15 +80,25 @@ def _digitcli(
 
 def main() -> NoReturn:
     """Run the program on ``sys.argv`` and end the process with its exit code."""
-    code = run(sys.argv[1:])
-    # Flushing here, not at interpreter exit, lets a closed pipe end quietly.
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            _silence(stream)
-    sys.exit(code)
+    sys.exit(_flush(run(sys.argv[1:])))
+
+
+def _flush(code: int) -> int:
+    """Hand over what is buffered, and say so when that fails: the interpreter would not."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except (OSError, ValueError) as error:
+        _silence(sys.stdout)
+        code = _fail_to_write(error)
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        _silence(sys.stderr)
+    return code
 
 
 def run(arguments: list[str]) -> int:
@@ -104,6 +114,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         _silence(sys.stdout)
         return ExitCode.OK
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # what Click makes of it
+            return ExitCode.OK
+        raise
     except DigitcliError as error:
         return _fail(str(error), error.exit_code)
     except MemoryError:
@@ -122,10 +136,17 @@ def run(arguments: list[str]) -> int:
             return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is None:
+            return _fail_to_write(error)
         return _fail(
             f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
             "(DIGITCLI_DEBUG=1 shows where it happened)"
         )
+
+
+def _fail_to_write(error: Exception) -> ExitCode:
+    reason = getattr(error, "strerror", None) or str(error)
+    return _fail(f"the output cannot be written: {reason.lower()}; check where it goes")
 
 
 def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
