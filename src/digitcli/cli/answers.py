@@ -38,7 +38,7 @@ class AnswerWriter:
         self._format = {"text": _text, "json": _json, "csv": _csv}[format]
         if format == "csv":
             more = [f"digit_{rank},confidence_{rank}" for rank in range(2, top_k + 1)]
-            env.answer(",".join(["path", "digit", "confidence", *more]))
+            self._flush([",".join(["path", "digit", "confidence", *more])])
 
     def write(self, answers: Answers) -> None:
         """Write a line for each of the answers."""

@@ -69,6 +69,9 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Also read the sub-folders of folders.")
     ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Use N processes.")
+    ] = 1,
     stdin_image: Annotated[
         bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
     ] = False,
@@ -101,7 +104,12 @@ def command(
         answers = iter([answer_image(network, env.stdin.buffer, polarity=seen_as)])
     else:
         bursts = _bursts(paths or [], env, null=null, recursive=recursive)
-        answers = answer_bursts(network, bursts, polarity=seen_as)
+        if jobs == 1:
+            answers = answer_bursts(network, bursts, polarity=seen_as)
+        else:
+            from digitcli.prediction.workers import answer_in_processes
+
+            answers = answer_in_processes(network, bursts, jobs=jobs, polarity=seen_as)
     writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
     for some in answers:
         writer.write(some)

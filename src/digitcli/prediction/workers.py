@@ -1,0 +1,151 @@
+"""Share predictions among processes on this machine: same answers, same order, bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Final
+
+import numpy as np
+
+from digitcli.images.normalize import Polarity
+from digitcli.model.network import Model
+from digitcli.paths import printable
+from digitcli.prediction.paths import Burst
+from digitcli.prediction.stream import BATCH, PATIENCE, Answers, answer_bursts
+
+_FIRST_PART: Final = 16
+"""Inputs in a part until it is known how long they take."""
+
+_Done = tuple[list[Answers], float]
+"""What came of a part, and the seconds it took."""
+
+
+def answer_in_processes(
+    model: Model, bursts: Iterable[Burst], *, jobs: int, polarity: Polarity = Polarity.AUTO
+) -> Iterator[Answers]:
+    """Do what `answer_bursts` does in `jobs` processes.
+
+    The bursts are read by a thread of their own, so that answers go out while it waits for more.
+    When a process dies, what it was at is done again, carefully: an input that kills its process
+    twice more becomes an error, and everything else is answered.
+    """
+    pool = _Pool(model, polarity, jobs)
+    parts: queue.Queue[tuple[Burst, Future[_Done] | None] | Exception | None]
+    parts = queue.Queue(maxsize=2 * jobs)
+    seconds_each = PATIENCE / _FIRST_PART
+
+    def read() -> None:
+        try:
+            for burst in bursts:
+                start = 0
+                while start < len(burst):
+                    size = min(BATCH, max(1, int(PATIENCE / seconds_each)))
+                    part = burst[start : start + size]
+                    parts.put((part, pool.submit(part)))
+                    start += size
+            parts.put(None)
+        except Exception as error:
+            parts.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while (item := parts.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            part, future = item
+            answers, seconds = pool.result(part, future)
+            seconds_each = max(seconds / len(part), 1e-6)
+            yield from answers
+    finally:
+        pool.close()
+
+
+class _Pool:
+    """Processes that each hold the model; replaced when one of them dies."""
+
+    def __init__(self, model: Model, polarity: Polarity, jobs: int) -> None:
+        self._model = model
+        self._polarity = polarity
+        self._jobs = jobs
+        self._executor = self._start(jobs)
+
+    def _start(self, jobs: int) -> ProcessPoolExecutor:
+        # A forked process shares the model and starts at once; elsewhere forking is not safe.
+        method = "fork" if sys.platform == "linux" else "spawn"
+        executor = ProcessPoolExecutor(
+            jobs, multiprocessing.get_context(method), _prepare, (self._model, self._polarity)
+        )
+        executor.submit(os.getpid)  # starts them now, before there are threads or unsaid words
+        return executor
+
+    def submit(self, part: Burst) -> Future[_Done] | None:
+        """Hand out a part; None when the processes are gone."""
+        try:
+            return self._executor.submit(_answer, part)
+        except RuntimeError:  # BrokenProcessPool is one
+            return None
+
+    def result(self, part: Burst, future: Future[_Done] | None) -> _Done:
+        """Wait for what comes of a part."""
+        try:
+            if future is not None:
+                return future.result()
+        except BrokenProcessPool:
+            pass
+        if self.submit([]) is None:
+            self._executor = self._start(self._jobs)
+        return self._answer_alone(part)
+
+    def _answer_alone(self, part: Burst) -> _Done:
+        """Answer a part in a process of its own, input by input if even that one dies."""
+        start = time.monotonic()
+        with contextlib.suppress(BrokenProcessPool), self._start(1) as alone:
+            return alone.submit(_answer, part).result()
+        if len(part) > 1:
+            answers = [one for item in part for one in self._answer_alone([item])[0]]
+            return answers, time.monotonic() - start
+        path = part[0] if isinstance(part[0], str) else part[0].path
+        reason = f"{printable(path)} ends every process that reads it; save the image again"
+        return [Answers([path], np.zeros((1, 10), np.float32), {0: reason})], 0.0
+
+    def close(self) -> None:
+        """End the processes, whatever they are at."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+# In each process ---------------------------------------------------------------------------------
+
+_model: Model
+_polarity: Polarity
+
+
+def _prepare(model: Model, polarity: Polarity) -> None:
+    global _model, _polarity
+    _model, _polarity = model, polarity
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _answer(part: Burst) -> _Done:
+    start = time.monotonic()
+    answers = list(answer_bursts(_model, [part], polarity=_polarity))
+    return answers, time.monotonic() - start
