@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from digitcli.model.network import Model
 
 EXAMPLES = """\
-digitcli evaluate --dataset digits
-digitcli evaluate model.joblib --format json --fail-under 0.98
-digitcli evaluate --dataset pens/ --report report.html
+digitcli evaluate -m model.joblib --dataset digits --fail-under 0.97
+digitcli evaluate --dataset my-handwriting/ --report report.html
+digitcli evaluate new.joblib --against old.joblib --format json
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -63,16 +63,29 @@ def command(
         ("sha256", description.sha256 or ""),
         *description.rows(),
     ]
-    for name, values in description.history.items():
+    for name, values in description.curves():
         drawn = sparkline(values) if _can_say(BLOCKS, env) else ""
-        rows.append((f"history.{name}", f"{values[0]:.4g} to {values[-1]:.4g}  {drawn}"))
+        rows.append((name, f"{values[0]:.4g} to {values[-1]:.4g}  {drawn}"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for name, value in rows:
+    for name, value in _indented(rows):
         table.add_row(Text(printable(name)), Text(printable(value)))
     env.answer_console.print(table)
     return ExitCode.OK
+
+
+def _indented(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Turn dotted names into indented ones under the names of their groups."""
+    above: list[str] = []
+    for name, value in rows:
+        *groups, leaf = name.split(".")
+        pairs = enumerate(zip(above, groups, strict=False))
+        same = next((i for i, (a, b) in pairs if a != b), min(len(above), len(groups)))
+        for depth in range(same, len(groups)):
+            yield "  " * depth + groups[depth], ""
+        yield "  " * len(groups) + leaf, value
+        above = groups
 
 
 def sparkline(values: Sequence[float]) -> str:

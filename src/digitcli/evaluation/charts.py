@@ -184,11 +184,8 @@ def history_chart(
             shapes.append(Shape("line", style, points=_path((x(e), y(v)) for e, v in run)))
             if len(run) == 1:
                 shapes.append(Shape("dot", style, _rounded(x(run[0][0]), y(run[0][1]), 2.5)))
-    last = ", ".join(
-        f"{label} {percent(curve[-1]) if share else format(curve[-1], '.4g')}"
-        for label, _, curve in curves
-        if math.isfinite(curve[-1])
-    )
+    write = percent if share else "{:.4g}".format
+    last = ", ".join(f"{label} {write(c[-1])}" for label, _, c in curves if math.isfinite(c[-1]))
     return Chart(
         name,
         title,
@@ -198,7 +195,7 @@ def history_chart(
         tuple(Tick(x(t), str(t)) for t in x_ticks),
         tuple(Tick(y(t), _short_percent(t, y_ticks) if share else f"{t:g}") for t in y_ticks),
         tuple(shapes),
-        tuple((style, label) for label, style, _ in curves),
+        tuple(dict.fromkeys((style, label) for label, style, _ in curves)),
     )
 
 

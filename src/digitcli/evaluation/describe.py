@@ -59,9 +59,21 @@ class Description:
         return " + ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in counts.items())
 
     @property
-    def history(self) -> dict[str, list[float]]:
-        """The training curves: one number per epoch under each of `CURVES` that is there."""
-        return curves(self.metadata.get("history"))
+    def histories(self) -> list[dict[str, list[float]]]:
+        """The training curves of each network: one number per epoch under each of `CURVES`."""
+        members = self.metadata.get("members")
+        records = members if isinstance(members, list) else [self.metadata]
+        found = [curves(each.get("history")) for each in records if isinstance(each, dict)]
+        return [each for each in found if each]
+
+    def curves(self) -> list[tuple[str, list[float]]]:
+        """Return all training curves, each with a dotted name."""
+        found = self.histories
+        return [
+            (f"history.{name}" if len(found) == 1 else f"members.{member}.history.{name}", values)
+            for member, curves in enumerate(found, 1)
+            for name, values in curves.items()
+        ]
 
     def rows(self) -> list[tuple[str, str]]:
         """Return how the model was made as pairs of a dotted name and a short text."""

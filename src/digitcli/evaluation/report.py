@@ -224,21 +224,25 @@ def _classes(evaluation: Evaluation) -> list[tuple[ClassScore, tuple[float, floa
 
 
 def _history(description: Description) -> list[Chart]:
-    curves = description.history
+    """Draw the curves of all networks of the model together."""
+
+    def lines(*names: tuple[str, str, str]) -> list[tuple[str, str, list[float]]]:
+        return [
+            (label, style, curves[name])
+            for name, label, style in names
+            for curves in description.histories
+            if name in curves
+        ]
+
+    losses = lines(
+        ("training_loss", "training", "soft"), ("validation_loss", "validation", "accent")
+    )
+    accuracies = lines(("validation_accuracy", "validation", "accent"))
     charts = []
-    losses = [
-        (label, style, curves[name])
-        for name, label, style in (
-            ("training_loss", "training", "soft"),
-            ("validation_loss", "validation", "accent"),
-        )
-        if name in curves
-    ]
     if losses:
         charts.append(history_chart("losses", "Loss", losses, share=False))
-    if "validation_accuracy" in curves:
-        curve = ("validation", "accent", curves["validation_accuracy"])
-        charts.append(history_chart("accuracies", "Accuracy", [curve], share=True))
+    if accuracies:
+        charts.append(history_chart("accuracies", "Accuracy", accuracies, share=True))
     return charts
 
 
