@@ -44,6 +44,8 @@ class Augmentation:
         alpha.
     wild : float
         Share of the images whose affine map is drawn from twice these limits.
+    lean : float
+        Largest further shear of wild images, always to the right, as in fast handwriting.
     thicken, thin : float
         Largest change of stroke width. Each image draws from [-thin, thicken]; 1 is one 3×3 grey
         dilation (two pixels wider), -1 one erosion, 0.5 the mean with the image itself.
@@ -58,8 +60,9 @@ class Augmentation:
         Largest loss of ink; each image is multiplied by a factor from [1 - fade, 1].
     noise : float
         Largest standard deviation of white noise, of a full scale of 1.
-    specks, gaps : float
-        Mean number of small blots and of small missing bits.
+    specks, gaps, lines : float
+        Mean number of small blots, of small missing bits, and of nearly level or upright lines
+        outside the middle, which are left of ruled paper and form boxes.
     """
 
     rotation: float = 0.0
@@ -69,6 +72,7 @@ class Augmentation:
     elastic_alpha: float = 0.0
     elastic_sigma: float = 5.0
     wild: float = 0.0
+    lean: float = 0.0
     thicken: float = 0.0
     thin: float = 0.0
     degrade: float = 0.0
@@ -78,6 +82,7 @@ class Augmentation:
     noise: float = 0.0
     specks: float = 0.0
     gaps: float = 0.0
+    lines: float = 0.0
 
     def weakened(self, factor: float) -> Augmentation:
         """Return these settings with every strength multiplied by `factor`."""
@@ -124,7 +129,7 @@ def _displacements(
 
     angle = np.deg2rad(draw(settings.rotation))
     scale_y, scale_x = 1 / (1 + draw(settings.scale)), 1 / (1 + draw(settings.scale))
-    slant = draw(settings.shear)
+    slant = draw(settings.shear) + (reach - 1) * rng.uniform(0, settings.lean, count)
     cos, sin = np.cos(angle), np.sin(angle)
 
     # white noise of the variance of uniform noise in [-1, 1], as in the paper
@@ -219,9 +224,30 @@ def _blots(
     owner = np.repeat(np.arange(count), rng.poisson(mean, count))
     axis = np.arange(SIDE, dtype=np.float32)
     centre = rng.uniform(0, SIDE - 1, (2, len(owner), 1)).astype(np.float32)
-    radius = rng.uniform(0.5, 1.8, (len(owner), 1)).astype(np.float32)
+    radius = rng.uniform(0.5, 2.0, (len(owner), 1)).astype(np.float32)
     rows, columns = np.exp(-(((axis - centre) / radius) ** 2))
     mask = rows[:, :, None] * columns[:, None, :]
+    return owner, mask.reshape(-1, PIXELS)
+
+
+def _lines(
+    count: int, mean: float, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], Float32Array]:
+    """Lines near one side: which image each lies in, and its mask (m, 784) in [0, 1]."""
+    owner = np.repeat(np.arange(count), rng.poisson(mean, count))
+
+    def draw(low: float, high: float) -> Float32Array:
+        return rng.uniform(low, high, (len(owner), 1, 1)).astype(np.float32)
+
+    axis = np.arange(SIDE, dtype=np.float32) - np.float32((SIDE - 1) / 2)
+    along, across = axis, axis[:, None]
+    distance = np.abs(across - draw(8, 12) - draw(-0.1, 0.1) * along)
+    mask = np.clip(draw(0.5, 1.2) + np.float32(0.5) - distance, 0, 1)
+    mask *= np.abs(along - draw(-6, 6)) < draw(4, 16)
+    # the line lies below; turned, it lies at any of the sides
+    for turn in range(4):
+        turned = rng.random(len(owner)) < 0.25
+        mask[turned] = np.rot90(mask[turned], turn, axes=(1, 2))
     return owner, mask.reshape(-1, PIXELS)
 
 
@@ -235,8 +261,11 @@ def _degrade(images: Float32Array, settings: Augmentation, rng: np.random.Genera
 
     owner, mask = _blots(len(worse), settings.gaps, rng)
     np.multiply.at(worse, owner, 1 - mask)
-    owner, mask = _blots(len(worse), settings.specks, rng)
-    np.maximum.at(worse, owner, mask)
+    for owner, mask in (
+        _blots(len(worse), settings.specks, rng),
+        _lines(len(worse), settings.lines, rng),
+    ):
+        np.maximum.at(worse, owner, mask)
     if settings.blur > 0:
         neighbours = np.eye(SIDE, k=1) + np.eye(SIDE, k=-1)
         binomial = ((2 * np.eye(SIDE) + neighbours) / 4).astype(np.float32)

@@ -79,16 +79,18 @@ EVERYDAY = Augmentation(
     translation=1.7,
     elastic_alpha=30,
     elastic_sigma=5,
-    wild=0.2,
+    wild=0.25,
+    lean=0.3,
     thicken=0.8,
     thin=0.5,
-    degrade=0.3,
+    degrade=0.25,
     blur=1.0,
     harden=3.0,
-    fade=0.3,
-    noise=0.1,
-    specks=0.4,
-    gaps=0.5,
+    fade=0.2,
+    noise=0.06,
+    specks=0.5,
+    gaps=0.4,
+    lines=0.3,
 )
 
 RECIPES = {
@@ -130,7 +132,7 @@ RECIPES = {
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1000, 500),
-        epochs=200,
+        epochs=180,
         batch_size=512,
         learning_rate_init=0.22,
         warmup_epochs=4,
