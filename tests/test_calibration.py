@@ -26,7 +26,7 @@ def honest():
     return logits, labels
 
 
-@pytest.mark.parametrize("boast", [0.4, 1.0, 3.0])
+@pytest.mark.parametrize("boast", [0.6, 1.0, 1.8])
 def test_the_factor_by_which_a_network_exaggerates_is_found(honest, boast):
     logits, labels = honest
     assert fit_temperature([softmax(logits * boast)], labels) == pytest.approx(boast, rel=0.05)
@@ -35,7 +35,7 @@ def test_the_factor_by_which_a_network_exaggerates_is_found(honest, boast):
 def test_one_temperature_serves_the_mean_of_several_networks(honest):
     logits, labels = honest
     noise = np.random.default_rng(6).normal(0, 1, (2, *logits.shape))
-    members = [softmax((logits + each) * 3) for each in noise]
+    members = [softmax((logits + each) * 1.5) for each in noise]
     temperature = fit_temperature(members, labels)
 
     def loss(t):
@@ -43,6 +43,12 @@ def test_one_temperature_serves_the_mean_of_several_networks(honest):
         return log_loss(labels, mean)
 
     assert loss(temperature) < min(loss(temperature * 1.05), loss(temperature / 1.05), loss(1.0))
+
+
+def test_few_images_without_an_error_do_not_make_a_network_as_sure_as_can_be():
+    logits = np.eye(10).repeat(10, axis=0) * 5  # 94 % sure, 100 images, all right
+    labels = np.arange(10).repeat(10)
+    assert fit_temperature([softmax(logits)], labels) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_without_validation_images_nothing_changes():
@@ -68,7 +74,7 @@ def test_a_folded_temperature_divides_the_logits_and_keeps_every_answer():
 def test_calibration_lowers_the_calibration_error_on_other_images(honest):
     logits, labels = honest
     half = IMAGES // 2
-    boasting = softmax(logits * 3)
+    boasting = softmax(logits * 1.8)
     temperature = fit_temperature([boasting[:half]], labels[:half])
     calibrated = softmax(np.log(boasting[half:]) / temperature)
     error = expected_calibration_error(labels[half:], calibrated)

@@ -79,6 +79,7 @@ def as_features(images: NDArray[np.generic]) -> Images:
     if flat.shape[1] != 784:
         raise ValueError(f"images have shape {images.shape}, not (n, 28, 28) or (n, 784)")
     if flat.dtype == np.uint8:
-        return np.multiply(flat, np.float32(1 / 255), dtype=np.float32)
+        scaled: Images = np.multiply(flat, np.float32(1 / 255), dtype=np.float32)
+        return scaled
     features: Images = flat.astype(np.float32, copy=False)
     return features
