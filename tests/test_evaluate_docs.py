@@ -1,0 +1,66 @@
+"""What the pages in docs/ say of `evaluate` is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from centroids import centroid_model
+from conftest import clean_environment
+from digitcli import load_dataset
+from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def result() -> Evaluation:
+    digits = load_dataset("digits").part("test").take(np.arange(40))
+    from_two = replace(digits, paths=tuple(f"{'ab'[i % 2]}/{i}.png" for i in range(40)))
+    model = centroid_model(digits)
+    return evaluate(model, from_two, against=model, unreadable=[Unreadable("a.png", "is empty")])
+
+
+def test_every_field_of_the_json_is_documented_and_no_other(result):
+    tables = re.split(r"^`(\w+)`[^\n]*:", (DOCS / "evaluate-json.md").read_text(), flags=re.M)
+    documented = {"": tables[0]} | dict(zip(tables[1::2], tables[2::2], strict=True))
+    fields = {
+        section: {
+            name
+            for row in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
+            for name in re.findall(r"`(\w+)`", row)
+        }
+        for section, text in documented.items()
+    }
+    told: dict[str, Any] = result.to_dict()
+    assert fields.pop("") == told.keys()
+    nested = {name: value for name, value in told.items() if name in fields}
+    assert nested.keys() == fields.keys()
+    for name, value in nested.items():
+        first = value[0] if isinstance(value, list) else value
+        assert first.keys() == fields[name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_the_gate_for_continuous_integration_trains_and_passes(tmp_path):
+    page = (DOCS / "ci.md").read_text()
+    block = re.search(r"<!-- gate -->\n```sh\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    run = subprocess.run(
+        ["sh", "-e", "-c", f'digitcli() {{ "{sys.executable}" -m digitcli "$@"; }}\n{block[1]}'],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert 'failures="0"' in (tmp_path / "accuracy.xml").read_text()
