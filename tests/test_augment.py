@@ -33,6 +33,9 @@ EVERYTHING = Augmentation(
     noise=0.1,
     specks=1,
     gaps=1,
+    lines=1,
+    wild=0.2,
+    lean=0.3,
 )
 
 
@@ -150,6 +153,29 @@ def test_degrading_spoils_the_given_share(images: NDArray[np.uint8]) -> None:
     result = augment(images, Augmentation(degrade=0.3, noise=0.2), seed=0, epoch=0)
     changed = np.abs(result - images.reshape(-1, 784) / 255).max(axis=1) > 1e-3
     assert changed.mean() == pytest.approx(0.3, abs=0.08)
+
+
+def test_lines_keep_out_of_the_middle() -> None:
+    blank = np.zeros((300, 28, 28), np.uint8)
+    result = augment(blank, Augmentation(degrade=1, lines=1), seed=0, epoch=0)
+    pictures = result.reshape(-1, 28, 28)
+    assert pictures[:, 9:19, 9:19].max() == 0
+    share = (pictures.max(axis=(1, 2)) > 0.5).mean()
+    assert share == pytest.approx(1 - np.exp(-1), abs=0.08)
+    for side in (pictures[:, :9], pictures[:, 19:], pictures[:, :, :9], pictures[:, :, 19:]):
+        assert (side.max(axis=(1, 2)) > 0.5).mean() > 0.1
+
+
+def test_leaning_digits_lean_to_the_right(images: NDArray[np.uint8]) -> None:
+    bars = augment(images, Augmentation(wild=1, lean=0.5), seed=0, epoch=0)[::3]
+    pictures = bars.reshape(-1, 28, 28)
+    columns = np.arange(28)
+    top, bottom = (
+        part.sum(axis=1) @ columns / part.sum(axis=(1, 2))
+        for part in (pictures[:, :12], pictures[:, 16:])
+    )
+    assert (top - bottom > -0.05).all()
+    assert (top - bottom).mean() > 1
 
 
 def test_thickening_adds_ink_and_thinning_takes_it(images: NDArray[np.uint8]) -> None:
