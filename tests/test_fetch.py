@@ -183,6 +183,17 @@ def test_what_is_verified_is_not_fetched_again_unless_forced(
     assert_whole(folder, source)
 
 
+def test_a_fetch_that_has_nothing_to_do_clears_what_killed_ones_left(
+    source: Path, files: list[RemoteFile], folder: Path
+) -> None:
+    fetch(files, [Mirror.parse(str(source))], folder)
+    left = folder / f".{files[0].name}.0123456789abcdef.tmp"
+    left.mkdir()
+    (left / "part").write_bytes(b"half")
+    fetch(files, [], folder)
+    assert_whole(folder, source)
+
+
 @pytest.mark.parametrize("damage", [b"", b"x" * 50, None])
 def test_a_damaged_file_is_found_and_replaced(
     damage: bytes | None, source: Path, files: list[RemoteFile], folder: Path

@@ -23,7 +23,7 @@ from urllib.request import url2pathname
 
 import digitcli
 from digitcli.errors import DigitcliError, DownloadError, UsageError
-from digitcli.files import temporary_folder
+from digitcli.files import remove_litter, temporary_folder
 
 if TYPE_CHECKING:
     import requests
@@ -156,6 +156,7 @@ def fetch(
     limits = limits or Limits()
     order = [mirror for mirror in mirrors if mirror.folder is not None or not offline]
     fetched = []
+    remove_litter(folder)
     for file in files:
         target = folder / file.name
         state = "missing" if force else check(target, file)
