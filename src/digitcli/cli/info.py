@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ def command(
     ] = Format.TEXT,
 ) -> ExitCode:
     """Tell what a model is made of and how it was made."""
-    from digitcli.evaluation.describe import describe
+    from digitcli.evaluation.describe import describe, outline
     from digitcli.evaluation.evaluate import without_nan
     from digitcli.model.modelfile import SHIPPED, load_model
 
@@ -69,23 +69,10 @@ def command(
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for name, value in _indented(rows):
-        table.add_row(Text(printable(name)), Text(printable(value)))
+    for depth, name, value in outline(rows):
+        table.add_row(Text("  " * depth + printable(name)), Text(printable(value)))
     env.answer_console.print(table)
     return ExitCode.OK
-
-
-def _indented(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Turn dotted names into indented ones under the names of their groups."""
-    above: list[str] = []
-    for name, value in rows:
-        *groups, leaf = name.split(".")
-        pairs = enumerate(zip(above, groups, strict=False))
-        same = next((i for i, (a, b) in pairs if a != b), min(len(above), len(groups)))
-        for depth in range(same, len(groups)):
-            yield "  " * depth + groups[depth], ""
-        yield "  " * len(groups) + leaf, value
-        above = groups
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -186,16 +186,19 @@ def history_chart(
                 shapes.append(Shape("dot", style, _rounded(x(run[0][0]), y(run[0][1]), 2.5)))
     write = percent if share else "{:.4g}".format
     last = ", ".join(f"{label} {write(c[-1])}" for label, _, c in curves if math.isfinite(c[-1]))
+    legend = tuple(dict.fromkeys((style, label) for label, style, _ in curves))
+    networks = len(curves) // len(legend)
     return Chart(
         name,
         title,
-        f"{title} over {epochs} epochs; at the end: {last}.",
+        f"{title} over {epochs} epochs"
+        + (f" of {networks} networks." if networks > 1 else f"; at the end: {last}."),
         "epoch",
         "",
         tuple(Tick(x(t), str(t)) for t in x_ticks),
         tuple(Tick(y(t), _short_percent(t, y_ticks) if share else f"{t:g}") for t in y_ticks),
         tuple(shapes),
-        tuple(dict.fromkeys((style, label) for label, style, _ in curves)),
+        legend,
     )
 
 

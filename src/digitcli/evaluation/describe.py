@@ -116,6 +116,19 @@ def curves(history: object) -> dict[str, list[float]]:
     return {name: column for name, column in columns.items() if any(map(math.isfinite, column))}
 
 
+def outline(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
+    """Put dotted names under the names of their groups: yield depth, name and text of each line."""
+    above: list[str] = []
+    for name, value in rows:
+        *groups, leaf = name.split(".")
+        pairs = enumerate(zip(above, groups, strict=False))
+        same = next((i for i, (a, b) in pairs if a != b), min(len(above), len(groups)))
+        for depth in range(same, len(groups)):
+            yield depth, groups[depth], ""
+        yield len(groups), leaf, value
+        above = groups
+
+
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else math.nan
 

@@ -24,7 +24,7 @@ from digitcli.evaluation.charts import (
     history_chart,
     reliability_chart,
 )
-from digitcli.evaluation.describe import Description
+from digitcli.evaluation.describe import Description, outline
 from digitcli.evaluation.evaluate import Evaluation, number, percent, relative_parts
 from digitcli.evaluation.metrics import ClassScore, wilson_interval
 from digitcli.files import atomic_write
@@ -125,6 +125,7 @@ def render(evaluation: Evaluation, description: Description, *, originals: bool 
         confidence=confidence_chart(evaluation),
         coverage=coverage_chart(evaluation),
         history=_history(description),
+        making=list(outline(description.rows())),
         figures=Markup(_inert(json.dumps(evaluation.to_dict(), allow_nan=False))),
         atlas=digits.atlas(),  # last: by now it has met every digit
         atlas_columns=ATLAS_COLUMNS,
