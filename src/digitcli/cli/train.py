@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from digitcli.training.augment import Augmentation
     from digitcli.training.recipe import Recipe
     from digitcli.training.run import Outcome, Plan
+    from digitcli.training.trainer import EpochRecord
 
 EXAMPLES = """\
 digitcli train --dataset digits
@@ -209,6 +210,8 @@ def command(
     _check_path(preview, (".png",), "--preview")
     if output.is_dir():
         raise UsageError(f"--output {output} is a folder; name a file")
+    if augmentation is not None and augment is False:
+        raise UsageError("--augmentation and --no-augment exclude each other")
     env = Environment(quiet=quiet)
 
     from digitcli.model.modelfile import load_model, save_model
@@ -218,6 +221,7 @@ def command(
     start = None if init_from is None else load_model(init_from)
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
+    normalizations = _normalizations(normalize)
     changes: dict[str, Any] = {
         "hidden_layer_sizes": _hidden(hidden),
         "epochs": epochs,
@@ -242,7 +246,7 @@ def command(
         validation=validation,
         patience=patience or max(10, chosen.epochs // 3),
         members=members,
-        input_normalizations=_normalizations(normalize),
+        input_normalizations=normalizations,
         dtype=dtype.value,
         start=start,
     )
@@ -255,17 +259,24 @@ def command(
     if preview is not None:
         _draw_preview(loaded, plan, preview)
     started = time.monotonic()
-    with _show_training(env, plan) as on_epoch, _sigterm_interrupts():
-        outcome = train_model(
-            loaded,
-            plan,
-            output=output,
-            resume=resume,
-            checkpoint_interval=checkpoint_interval,
-            jobs=jobs,
-            on_epoch=on_epoch,
-            on_step=env.say,
-        )
+    with (
+        show_training(env, members=members, epochs=chosen.epochs) as on_epoch,
+        _sigterm_interrupts(),
+    ):
+        try:
+            outcome = train_model(
+                loaded,
+                plan,
+                output=output,
+                resume=resume,
+                checkpoint_interval=checkpoint_interval,
+                jobs=jobs,
+                on_epoch=on_epoch,
+                on_step=env.say,
+            )
+        except KeyboardInterrupt:
+            env.warn("interrupted before the first epoch ended; nothing was saved")
+            return ExitCode.INTERRUPTED
     seconds = time.monotonic() - started
     save_model(outcome.model, output, dtype=dtype.value)
     written = [output]
@@ -358,8 +369,6 @@ def _augmentation(recipe: Recipe, augment: bool | None, text: str | None) -> Aug
     from digitcli.training.recipe import HANDWRITING
 
     if augment is False:
-        if text is not None:
-            raise UsageError("--augmentation and --no-augment exclude each other")
         return None
     base = recipe.augmentation
     if base is None and (augment or text is not None):
@@ -445,10 +454,12 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _show_training(env: Environment, plan: Plan) -> Iterator[Any]:
+def show_training(
+    env: Environment, *, members: int, epochs: int
+) -> Iterator[Callable[[int, EpochRecord], None]]:
     """Give the function that shows each epoch: as a bar per member on a terminal, else a line."""
     if env.quiet or not env.stderr_is_terminal:
-        yield _PlainLines(env, plan.members)
+        yield _PlainLines(env, members)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeftColumn
@@ -463,14 +474,14 @@ def _show_training(env: Environment, plan: Plan) -> Iterator[Any]:
     with Progress(*columns, console=env.console, speed_estimate_period=600) as progress:
         tasks = [
             progress.add_task(
-                "epoch" if plan.members == 1 else f"network {number}, epoch",
-                total=plan.recipe.epochs,
+                "epoch" if members == 1 else f"network {number}, epoch",
+                total=epochs,
                 figures="",
             )
-            for number in range(1, plan.members + 1)
+            for number in range(1, members + 1)
         ]
 
-        def on_epoch(member: int, record: Any) -> None:
+        def on_epoch(member: int, record: EpochRecord) -> None:
             progress.update(tasks[member], completed=record.epoch, figures=_figures(record))
 
         yield on_epoch
@@ -487,7 +498,7 @@ class _PlainLines:
         self._next = 0.0
         self._started = time.monotonic()
 
-    def __call__(self, member: int, record: Any) -> None:
+    def __call__(self, member: int, record: EpochRecord) -> None:
         now = time.monotonic()
         if now < self._next and record.epoch < record.epochs:
             return
@@ -496,7 +507,7 @@ class _PlainLines:
         self._env.say(f"{who}epoch {record.epoch} of {record.epochs}: {_figures(record)}")
 
 
-def _figures(record: Any) -> str:
+def _figures(record: EpochRecord) -> str:
     parts = [f"loss {record.training_loss:.4f}"]
     if record.validation_loss is not None:
         parts.append(f"validation {record.validation_loss:.4f}, {record.validation_accuracy:.2%}")

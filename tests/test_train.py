@@ -1,0 +1,213 @@
+"""`digitcli train` as a person or a script meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from conftest import Run, clean_environment
+from digitcli.cli import train as cli_train
+from digitcli.cli.environment import Environment
+from digitcli.errors import ExitCode
+from digitcli.model.modelfile import load_model
+from digitcli.training.recipe import RECIPES, Recipe
+from digitcli.training.trainer import EpochRecord
+
+TINY = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2")
+
+
+def test_training_on_the_embedded_digits(digitcli: Run, tmp_path: Path) -> None:
+    """Needs no network and no data, and is right on at least 97 % of the test split."""
+    result = digitcli(
+        "train", "--dataset", "digits", "-o", "out/my.joblib", "--history", "curve.csv",
+        "--preview", "sheet.png",
+    )  # fmt: skip
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert result.stdout.splitlines() == ["out/my.joblib", "curve.csv", "sheet.png"]
+    model = load_model(tmp_path / "out/my.joblib")
+    assert model.metadata["metrics"]["test_accuracy"] >= 0.97
+    assert f"{model.metadata['metrics']['test_accuracy']:.2%}" in result.stderr
+    assert "digitcli predict -m out/my.joblib" in result.stderr
+    assert "\x1b" not in result.stderr
+    with (tmp_path / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == RECIPES["small"].epochs
+    assert float(rows[-1]["training_loss"]) < float(rows[0]["training_loss"])
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["my.joblib"]
+
+    evaluated = digitcli("evaluate", "-m", "out/my.joblib", "--dataset", "digits", "--format=json")
+    assert json.loads(evaluated.stdout)["accuracy"] == pytest.approx(
+        model.metadata["metrics"]["test_accuracy"]
+    )
+
+
+def test_quiet_says_nothing_but_the_path(digitcli: Run, tmp_path: Path) -> None:
+    result = digitcli(*TINY, "--history", "curve.json", "--quiet")
+    assert (result.stdout, result.stderr) == ("model.joblib\ncurve.json\n", "")
+    assert [row["epoch"] for row in json.loads((tmp_path / "curve.json").read_text())] == [1, 2]
+
+
+def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path: Path) -> None:
+    result = digitcli(
+        *TINY, "--batch-size=50", "--learning-rate=0.03", "--momentum=0.8", "--alpha=0.001",
+        "--warmup-epochs=0", "--averaging=0.5", "--calm-epochs=1", "--seed=5", "--validation=0.2",
+        "--augmentation=rotation=3,shear=0", "--patience=7", "--normalize=deslant",
+        "--dtype=float16",
+    )  # fmt: skip
+    assert result.returncode == ExitCode.OK, result.stderr
+    model = load_model(tmp_path / "model.joblib")
+    used = model.metadata["hyperparameters"]
+    assert used.pop("augmentation") | {"rotation": 3, "shear": 0} == {
+        field.name: getattr(RECIPES["small"].augmentation, field.name)
+        for field in fields(RECIPES["small"].augmentation or ())
+    } | {"rotation": 3, "shear": 0}
+    assert used == {
+        "hidden_layer_sizes": [16], "epochs": 2, "batch_size": 50, "learning_rate_init": 0.03,
+        "momentum": 0.8, "alpha": 0.001, "warmup_epochs": 0, "averaging": 0.5, "calm_epochs": 1,
+        "patience": 7,
+    }  # fmt: skip
+    assert model.metadata["seed"] == 5
+    assert model.metadata["split"]["validation"] == 0.2
+    assert model.members[0].input_normalization == "deslant"
+    assert model.members[0].layer_sizes == (784, 16, 10)
+
+
+def test_no_augment_trains_on_the_images_as_they_are(digitcli: Run, tmp_path: Path) -> None:
+    assert digitcli(*TINY, "--no-augment").returncode == ExitCode.OK
+    model = load_model(tmp_path / "model.joblib")
+    assert model.metadata["hyperparameters"]["augmentation"] is None
+
+
+def test_every_recipe_has_its_name_and_every_field_its_option(digitcli: Run) -> None:
+    assert {name.value for name in cli_train.RecipeName} == set(RECIPES)
+    usage = digitcli("train", "--help").stdout
+    for field in fields(Recipe):
+        option = {
+            "hidden_layer_sizes": "hidden",
+            "learning_rate_init": "learning-rate",
+            "augmentation": "augmentation",
+        }.get(field.name, field.name.replace("_", "-"))
+        assert f"--{option} " in usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--hidden", "0"], "--hidden"),
+        (["--hidden", "12,x"], "--hidden"),
+        (["--learning-rate", "0"], "--learning-rate"),
+        (["--learning-rate", "nan"], "--learning-rate"),
+        (["--validation", "0.9"], "--validation"),
+        (["--augmentation", "rotation"], "rotation"),
+        (["--augmentation", "rotatoin=3"], "rotatoin"),
+        (["--augmentation", "rotation=3", "--no-augment"], "--no-augment"),
+        (["--normalize", "none,slant"], "slant"),
+        (["--history", "curve.txt"], "--history"),
+        (["--preview", "sheet.txt"], "--preview"),
+        (["-o", "."], "--output"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_impossible_option_is_wrong_usage(
+    digitcli: Run, arguments: list[str], named: str
+) -> None:
+    result = digitcli("train", "--dataset", "digits", *arguments)
+    assert result.returncode == ExitCode.USAGE
+    assert named in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_divergence_ends_in_one_line_of_advice(digitcli: Run, tmp_path: Path) -> None:
+    result = digitcli(*TINY, "--learning-rate", "1e6", "-q")
+    assert result.returncode == ExitCode.FAILED
+    assert "a lower one, such as --learning-rate" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "model.joblib").exists()
+
+
+def test_mnist_that_is_not_there_and_no_network(digitcli: Run) -> None:
+    """The last line offers both ways on."""
+    closed = "http://127.0.0.1:9"
+    result = digitcli("train", env={"https_proxy": closed, "HTTPS_PROXY": closed, "no_proxy": ""})
+    assert result.returncode == ExitCode.FAILED
+    last = result.stderr.splitlines()[-1]
+    assert "digitcli fetch --from" in last
+    assert "--dataset digits" in last
+
+
+def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_path: Path) -> None:
+    """What cannot be read is said, and the exit code says that something was."""
+    from digitcli.data.uci import load_digits
+
+    digits = load_digits()
+    for index in range(200):
+        folder = tmp_path / "mine" / str(digits.labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - digits.images[index]).save(folder / f"{index}.png")
+    (tmp_path / "mine" / "3" / "broken.png").write_bytes(b"no picture")
+    result = digitcli("train", "--dataset", "mine", "--hidden", "16", "--epochs", "2")
+    assert result.returncode == ExitCode.PARTIAL
+    assert result.stdout == "model.joblib\n"
+    assert "preprocessing the pictures in mine" in result.stderr
+    assert "broken.png" in result.stderr
+    assert load_model(tmp_path / "model.joblib").metadata["data"]["test_images"] == 0
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_best_model_so_far(tmp_path: Path, kind: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digitcli", *TINY, "--epochs", "100000", "--patience", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 1 of" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(kind)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert stdout == "model.joblib\n"
+    assert "interrupted after epoch" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    metadata = load_model(tmp_path / "model.joblib").metadata
+    assert metadata["interrupted"] is True
+    assert metadata["metrics"]["validation_accuracy"] > 0.5
+    assert (tmp_path / "model.joblib.checkpoint").exists()
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    env = Environment(stderr=Terminal())
+    record = EpochRecord(3, 8, 0.05, 0.1234, 0.0456, 0.9876, 12345.6)
+    with cli_train.show_training(env, members=1, epochs=8) as on_epoch:
+        on_epoch(0, record)
+    shown = env.stderr.getvalue()  # type: ignore[attr-defined]
+    for figure in ("3/8", "0.1234", "0.0456", "98.76%", "0.05", "12,346 images/s"):
+        assert figure in shown
