@@ -1,0 +1,212 @@
+"""Paths to answers inside the process: order, batches, bursts, the quick way for MNIST's form."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.errors import DigitcliError, ImageError
+from digitcli.images import read_digit
+from digitcli.images.normalize import Polarity, has_mnist_form
+from digitcli.images.ready import in_mnist_form, plain_pixels
+from digitcli.model.modelfile import load_model
+from digitcli.model.network import Model
+from digitcli.prediction import stream
+from digitcli.prediction.paths import Burst, Unreadable, argument_paths, stream_paths
+from digitcli.prediction.stream import BATCH, answer_bursts
+from drawings import draw_digits, mnist_form, save_reader
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    return load_model(save_reader(tmp_path / "reader.joblib"))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is answered when it is full, however slow the machine is."""
+    monkeypatch.setattr(stream, "PATIENCE", 1e9)
+
+
+def png(image: Image.Image, **options: object) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("patient")
+def test_many_at_once_are_answered_as_each_alone(tmp_path: Path, model: Model) -> None:
+    paths = [*draw_digits(tmp_path / "drawn"), *draw_digits(tmp_path / "ready", ready=True)]
+    shifted = tmp_path / "shifted.png"
+    Image.fromarray(np.roll(mnist_form(3), (3, 4), (0, 1))).save(shifted)
+    burst: Burst = [*map(str, paths), "missing.png", str(shifted), str(paths[0])]
+    (answers,) = answer_bursts(model, [burst])
+    assert answers.paths == burst
+    assert list(answers.errors) == [20]
+    for place, path in enumerate(burst):
+        if place != 20:
+            alone = model.predict_proba(read_digit(str(path))[None])[0]
+            np.testing.assert_allclose(answers.probabilities[place], alone, atol=1e-6)
+
+
+@pytest.mark.usefixtures("patient")
+def test_empty_pictures_are_errors_in_the_quick_way_too(tmp_path: Path, model: Model) -> None:
+    for name, value in (("black.png", 0), ("white.png", 255)):
+        Image.new("L", (28, 28), value).save(tmp_path / name)
+    names = [str(tmp_path / "black.png"), str(tmp_path / "white.png")]
+    (answers,) = answer_bursts(model, [names])
+    for place, name in enumerate(names):
+        with pytest.raises(ImageError) as error:
+            read_digit(name)
+        assert answers.errors[place] == str(error.value)
+
+
+@pytest.mark.parametrize("polarity", Polarity)
+@pytest.mark.parametrize("inverted", [False, True])
+def test_polarity_means_the_same_in_the_quick_way(
+    tmp_path: Path, model: Model, polarity: Polarity, inverted: bool
+) -> None:
+    path = str(tmp_path / "4.png")
+    Image.fromarray(mnist_form(4) ^ (255 if inverted else 0)).save(path)
+    (answers,) = answer_bursts(model, [[path]], polarity=polarity)
+    try:
+        expected = model.predict_proba(read_digit(path, polarity=polarity)[None]), {}
+    except ImageError as error:
+        expected = np.zeros((1, 10)), {0: str(error)}
+    np.testing.assert_allclose(answers.probabilities, expected[0], atol=1e-6)
+    assert answers.errors == expected[1]
+
+
+def test_batches_are_bounded_and_keep_the_order(tmp_path: Path, model: Model) -> None:
+    paths = [str(path) for path in draw_digits(tmp_path, ready=True)] * 100
+    batches = list(answer_bursts(model, [paths]))
+    assert max(len(batch.paths) for batch in batches) <= BATCH
+    assert [path for batch in batches for path in batch.paths] == paths
+
+
+def test_slow_images_are_answered_before_a_batch_is_full(model: Model) -> None:
+    def slow(path: str) -> NDArray[np.uint8]:
+        time.sleep(0.03)
+        return mnist_form(1)
+
+    first = next(answer_bursts(model, [["a"] * BATCH], read=slow))
+    assert len(first.paths) <= 3
+
+
+def test_a_burst_is_answered_before_the_next_is_asked_for(tmp_path: Path, model: Model) -> None:
+    asked = []
+
+    def bursts() -> Iterator[Burst]:
+        for path in draw_digits(tmp_path):
+            asked.append(path)
+            yield [str(path)]
+
+    for count, _ in enumerate(answer_bursts(model, bursts()), start=1):
+        assert len(asked) == count
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_is_known_to_be_unreadable_keeps_its_place(tmp_path: Path, model: Model) -> None:
+    path = str(draw_digits(tmp_path)[2])
+    (answers,) = answer_bursts(model, [[path, Unreadable("folder", "why"), path]])
+    assert answers.errors == {1: "why"}
+    assert answers.probabilities.argmax(1)[[0, 2]].tolist() == [2, 2]
+
+
+def test_recognition_of_mnists_form_agrees_with_that_of_one_picture() -> None:
+    random = np.random.default_rng(0)
+    images = [mnist_form(digit) for digit in range(10)]
+    images += [np.roll(image, random.integers(-3, 4, 2), (0, 1)) for image in images * 3]
+    images += [np.zeros((28, 28), np.uint8), np.full((28, 28), 255, np.uint8)]
+    images += list(random.integers(0, 256, (5, 28, 28), np.uint8))
+    found = in_mnist_form(np.stack(images))
+    assert found.tolist() == [has_mnist_form(image) for image in images]
+    assert found[:10].all()
+
+
+def test_plain_png_files_decode_as_pillow_decodes_them() -> None:
+    random = np.random.default_rng(0)
+    for image in [mnist_form(5), random.integers(0, 256, (28, 28), np.uint8)]:
+        for options in ({}, {"compress_level": 0}, {"optimize": True}):
+            assert plain_pixels(png(Image.fromarray(image), **options)) == image.tobytes()
+
+
+def test_other_files_are_left_to_pillow() -> None:
+    plain = png(Image.fromarray(mnist_form(5)))
+    others = {
+        "another size": png(Image.new("L", (27, 28))),
+        "colour": png(Image.new("RGB", (28, 28))),
+        "one bit": png(Image.new("1", (28, 28))),
+        "transparency": png(Image.new("L", (28, 28)), transparency=0),
+        "no image": b"no image",
+        "nothing": b"",
+        "cut short": plain[:-20],
+        "half a header": plain[:36],
+        "a wrong checksum": plain[:60] + bytes([plain[60] ^ 1]) + plain[61:],
+        "a length that lies": plain[:33] + b"\xff\xff\xff\xff" + plain[37:],
+        "too few pixels": plain[:33] + _data_chunk(zlib.compress(b"\0" * 100)) + plain[-12:],
+        "broken data": plain[:33] + _data_chunk(b"no zlib stream") + plain[-12:],
+    }
+    assert {name: plain_pixels(data) for name, data in others.items()} == dict.fromkeys(others)
+
+
+def _data_chunk(data: bytes) -> bytes:
+    body = b"IDAT" + data
+    return len(data).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
+
+
+def pipe_of(data: bytes) -> int:
+    """Return the end of a pipe to read `data` from."""
+    reader, writer = os.pipe()
+    os.write(writer, data)
+    os.close(writer)
+    return reader
+
+
+def test_a_stream_is_split_at_line_ends_only() -> None:
+    data = "a b\r\n\nü.png\nlast".encode() + b"\xff"
+    paths = [path for burst in stream_paths(pipe_of(data)) for path in burst]
+    assert paths == ["a b\r", "ü.png", "last\udcff"]
+
+
+def test_a_stream_may_be_split_at_nul() -> None:
+    bursts = stream_paths(pipe_of(b"a\nb\0\0c\0"), separator=b"\0")
+    assert [path for burst in bursts for path in burst] == ["a\nb", "c"]
+
+
+def test_a_path_may_come_in_pieces_and_is_given_when_it_is_whole() -> None:
+    reader, writer = os.pipe()
+    bursts = stream_paths(reader)
+    os.write(writer, b"one\ntw")
+    assert next(bursts) == ["one"]
+    os.write(writer, b"o\nthree\n")
+    assert next(bursts) == ["two", "three"]
+    os.close(writer)
+    assert list(bursts) == []
+
+
+def test_a_stream_without_line_ends_is_no_list_of_paths() -> None:
+    with open("/dev/zero", "rb") as zeros, pytest.raises(DigitcliError, match="--stdin-image"):
+        next(stream_paths(zeros.fileno()))
+
+
+def test_folders_are_listed_sorted_and_links_to_folders_not_followed(tmp_path: Path) -> None:
+    for name in ("b/2", "b/1", "a/3", "c", ".hidden", "b/.hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    root = str(tmp_path)
+    bursts = argument_paths([root, "other"], recursive=True)
+    assert [path for burst in bursts for path in burst] == [
+        *(f"{root}/{name}" for name in ("c", "a/3", "b/1", "b/2")),
+        "other",
+    ]
