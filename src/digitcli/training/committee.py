@@ -103,11 +103,11 @@ def train_members(
         report = None if on_epoch is None else (lambda record: on_epoch(0, record))
         return [_train_member(data, members[0], processors, report)]
 
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, delayed
 
     jobs = min(len(members), jobs or processors)
     threads = max(1, processors // jobs)
-    with _reporting(on_epoch) as queue, parallel_config(inner_max_num_threads=threads):
+    with _reporting(on_epoch) as queue:
         return list(
             Parallel(n_jobs=jobs)(
                 delayed(_train_in_worker)(data, member, threads, index, queue)
@@ -158,7 +158,10 @@ def _train_in_worker(
     # A terminal sends Ctrl-C to the workers too; the first process ends them.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _train_member(data, member, threads, lambda record: queue.put((index, record)))
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads, user_api="blas"):
+        return _train_member(data, member, threads, lambda record: queue.put((index, record)))
 
 
 @contextmanager

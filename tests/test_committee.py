@@ -1,0 +1,130 @@
+"""Several networks as one model."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import Run, clean_environment
+from digitcli.data.uci import load_digits
+from digitcli.errors import ExitCode
+from digitcli.model.modelfile import load_model
+from digitcli.training.recipe import RECIPES
+from digitcli.training.run import Plan, train_model
+from digitcli.training.trainer import split_validation
+
+COMMITTEE = (
+    "train", "--dataset", "digits", "--hidden", "16", "--members", "3", "--jobs", "2",
+    "--normalize", "none,deslant", "--checkpoint-interval", "0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def committee(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("committee")
+    result = subprocess.run(
+        [sys.executable, "-m", "digitcli", *COMMITTEE, "--epochs", "8", "--history", "h.csv"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=clean_environment(folder),
+    )
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert result.stdout.splitlines() == ["model.joblib", "h.csv"]
+    return folder, result.stderr
+
+
+def test_members_differ_and_their_probabilities_are_averaged(committee: tuple[Path, str]) -> None:
+    folder, stderr = committee
+    model = load_model(folder / "model.joblib")
+    assert [member.input_normalization for member in model.members] == ["none", "deslant", "none"]
+    first, _, third = (member.weights[0] for member in model.members)
+    assert not np.allclose(first, third)
+    images = load_digits().images[:50]
+    features = images.reshape(-1, 784).astype(np.float32) / 255
+    mean = np.mean([member.predict_proba(features) for member in model.members], axis=0)
+    np.testing.assert_allclose(model.predict_proba(images), mean, atol=1e-5)
+    assert "network 1, epoch 1 of 8" in stderr
+    assert {path.name for path in folder.iterdir()} == {"model.joblib", "h.csv"}
+
+
+def test_the_history_tells_the_members_apart(committee: tuple[Path, str]) -> None:
+    folder, _ = committee
+    with (folder / "h.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["member"] for row in rows] == ["1"] * 8 + ["2"] * 8 + ["3"] * 8
+    seeds = [m["seed"] for m in load_model(folder / "model.joblib").metadata["members"]]
+    assert len(set(seeds)) == 3
+
+
+def test_the_first_member_is_the_network_that_the_seed_gives_alone(
+    committee: tuple[Path, str],
+) -> None:
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=8)
+    (alone,) = train_model(load_digits(), Plan(recipe)).model.members
+    first = load_model(committee[0] / "model.joblib").members[0]
+    np.testing.assert_array_equal(first.weights[0], alone.weights[0])
+
+
+def test_one_temperature_calibrates_the_whole(committee: tuple[Path, str]) -> None:
+    from digitcli.training.calibration import fit_temperature
+
+    model = load_model(committee[0] / "model.joblib")
+    validation = split_validation(load_digits().part("train"), 0.1, seed=0).validation
+    features = validation.images.reshape(-1, 784).astype(np.float32) / 255
+    probabilities = [member.predict_proba(features) for member in model.members]
+    used = model.metadata["temperature"]
+    # Fitted again, the temperature has nothing left to do, unless it stopped at its bound.
+    again = fit_temperature(probabilities, validation.labels)
+    assert again == pytest.approx(1, abs=0.01) or used == pytest.approx(0.5, abs=1e-3)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "digitcli", *COMMITTEE, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(folder),
+        start_new_session=True,
+    )
+
+
+def test_a_killed_committee_continues_to_the_same_model(
+    digitcli: Run, tmp_path: Path, committee: tuple[Path, str]
+) -> None:
+    process = start(tmp_path, "--epochs", "8")
+    while process.poll() is None and not list(tmp_path.glob("*.checkpoint")):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    result = digitcli(*COMMITTEE, "--epochs", "8", "--resume")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert "continuing model.joblib.member" in result.stderr
+    undisturbed = (committee[0] / "model.joblib").read_bytes()
+    assert (tmp_path / "model.joblib").read_bytes() == undisturbed
+    assert {path.name for path in tmp_path.iterdir()} == {"model.joblib"}
+
+
+def test_ctrl_c_saves_the_members_as_far_as_they_are(tmp_path: Path) -> None:
+    process = start(tmp_path, "--epochs", "100000", "--patience", "100000")
+    while process.poll() is None and len(list(tmp_path.glob("*.checkpoint"))) < 2:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED, stderr
+    assert stdout == "model.joblib\n"
+    assert "interrupted after epoch" in stderr
+    assert "Traceback" not in stderr
+    assert len(load_model(tmp_path / "model.joblib").members) == 2
