@@ -22,7 +22,7 @@ from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import ATLAS_COLUMNS, CELL_DIGITS, GALLERY, render, write_report
 from digitcli.model.network import Model
 
-EVIL = '<img src=x onerror="window.hacked=1">'
+EVIL = '<img src=x onerror="hacked=1">'
 
 
 @pytest.fixture(scope="module")

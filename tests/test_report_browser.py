@@ -17,7 +17,7 @@ from digitcli.evaluation.describe import describe
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import CELL_DIGITS, write_report
 
-EVIL = '<img src=x onerror="window.hacked=1">'
+EVIL = '<img src=x onerror="hacked=1">'
 LONG = "a-name-without-any-place-to-break-it-" * 5
 
 

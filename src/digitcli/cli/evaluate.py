@@ -88,8 +88,6 @@ def command(
     fail_under: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            max=1,
             metavar="FRACTION",
             help="End with exit code 4 when the accuracy is below this, such as 0.98.",
             show_default=False,
@@ -98,8 +96,6 @@ def command(
     fail_under_class: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            max=1,
             metavar="FRACTION",
             help="The same for the recall of each digit.",
             show_default=False,
@@ -125,6 +121,8 @@ def command(
     """
     _check_name(report, ".html", "--report")
     _check_name(junit, ".xml", "--junit")
+    _check_fraction(fail_under, "--fail-under")
+    _check_fraction(fail_under_class, "--fail-under-class")
     if model_file is not None:
         source = context.get_parameter_source("model")
         if model is not None and source is not None and source.name == "COMMANDLINE":
@@ -209,3 +207,8 @@ def _trained_on(model: Model) -> str:
 def _check_name(path: Path | None, suffix: str, option: str) -> None:
     if path is not None and path.suffix.lower() != suffix:
         raise UsageError(f"{option} {path} must end in {suffix}")
+
+
+def _check_fraction(bar: float | None, option: str) -> None:
+    if bar is not None and not 0 <= bar <= 1:
+        raise UsageError(f"{option} {bar:g} is not a fraction from 0 to 1, such as 0.98")
