@@ -104,7 +104,9 @@ def _flush(code: int) -> int:
 def run(arguments: list[str]) -> int:
     """Run the program on `arguments` and return its exit code; never raise for a user's error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if stream is None:  # the program was started with it closed
+            _silence(stream)
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _end_on_sigterm)
     try:

@@ -84,10 +84,9 @@ def command(
     """
     env = Environment()
     use_one_blas_thread()
-    if stdin_image:
-        if paths:
-            raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
-    elif not paths:
+    if stdin_image and paths:
+        raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
+    if not paths:
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
         paths = ["-"]
@@ -103,7 +102,7 @@ def command(
     if stdin_image:
         answers = iter([answer_image(network, env.stdin.buffer, polarity=seen_as)])
     else:
-        bursts = _bursts(paths or [], env, null=null, recursive=recursive)
+        bursts = _bursts(paths, env, null=null, recursive=recursive)
         if jobs == 1:
             answers = answer_bursts(network, bursts, polarity=seen_as)
         else:

@@ -1,0 +1,231 @@
+"""Signals, pipes, closed streams and bare environments: the real program as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import clean_environment
+from drawings import draw_digits, drawn, save_reader
+
+PROGRAM = [sys.executable, "-m", "digitcli"]
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="streams and signals of POSIX")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a model, ``3.png``, and the environment to read it in."""
+    save_reader(tmp_path / "reader.joblib")
+    drawn(3).save(tmp_path / "3.png")
+    return tmp_path
+
+
+def shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell command in which ``$P`` is the program."""
+    environment = clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"} | environment
+    return subprocess.run(
+        ["sh", "-c", command.replace("$P", f"{sys.executable} -m digitcli")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=folder,
+        env=environment,
+        text=True,
+        timeout=60,
+    )
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_closed_pipe_ends_quietly(folder: Path, jobs: str) -> None:
+    result = shell(folder, f"(yes 3.png | $P predict -j {jobs}; echo $? >&2) | head -n 2")
+    assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [["3.png", "3"]] * 2
+    assert result.stderr == "0\n"
+
+
+@pytest.mark.parametrize("arguments", ["--help", "predict --help", "info reader.joblib"])
+def test_other_commands_end_quietly_at_a_closed_pipe(folder: Path, arguments: str) -> None:
+    result = shell(folder, f"($P {arguments}; echo $? >&2) | true")
+    assert result.stderr == "0\n"
+
+
+def test_errors_that_nobody_reads_do_not_end_the_work(folder: Path) -> None:
+    result = shell(folder, "{ yes missing.png | head -n 5000; echo 3.png; } >paths; "
+                   "{ $P predict <paths 2>&1 >&3 | true; } 3>&1")  # fmt: skip
+    assert result.stdout.split("\t")[:2] == ["3.png", "3"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["predict 3.png", "--version", "info reader.joblib"])
+def test_an_answer_that_cannot_be_written_is_an_error(folder: Path, arguments: str) -> None:
+    result = shell(folder, f"$P {arguments} >/dev/full")
+    assert result.returncode == 1
+    assert result.stderr.startswith("digitcli: error: the output cannot be written: no space left")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "answers"),
+    [
+        ("$P predict 3.png <&-", 0, 1),
+        ("$P predict 3.png >&-", 0, 0),
+        ("$P predict 3.png 2>&-", 0, 1),
+        ("$P predict missing.png 3.png 2>&-", 3, 1),
+        ("$P predict missing.png 3.png <&- >&- 2>&-", 3, 0),
+        ("$P predict -j 2 missing.png 3.png <&- 2>&-", 3, 1),
+        ("$P predict <&-", 2, 0),
+        ("$P predict --stdin-image <&-", 2, 0),
+        ("$P nonsense 2>&-", 2, 0),
+        ("$P --version >&-", 0, 0),
+    ],
+)
+def test_closed_streams_change_nothing_else(
+    folder: Path, command: str, code: int, answers: int
+) -> None:
+    result = shell(folder, command)
+    assert result.returncode == code
+    assert len(result.stdout.splitlines()) == answers
+    assert "Traceback" not in result.stderr
+
+
+def test_stdin_that_never_ends_is_answered_as_it_comes(folder: Path) -> None:
+    with start(folder, "predict") as process:
+        for _ in range(3):
+            process.stdin.write(b"3.png\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(b"3.png\t3\t")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_an_endless_stream_of_nothing_is_refused(folder: Path) -> None:
+    result = shell(folder, "$P predict </dev/zero; $P predict --stdin-image </dev/zero")
+    lines = result.stderr.splitlines()
+    assert "not a list of paths" in lines[0]
+    assert "larger than" in lines[1]
+    assert (len(lines), result.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("module", ["typer", "digitcli.cli.predict", "numpy", "PIL.Image"])
+def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) -> None:
+    code = (
+        "import signal, sys, digitcli.cli\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "digitcli.cli.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "predict", "3.png"],
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
+def test_a_stopped_and_continued_process_goes_on(folder: Path) -> None:
+    with start(folder, "predict") as process:
+        process.stdin.write(b"3.png\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate(b"3.png\n", timeout=20)
+    assert output.startswith(b"3.png\t3\t")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        {"TERM": "dumb", "COLUMNS": "20"},
+        {"HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent"},
+        {"HOME": "/dev/null"},
+        {"NO_COLOR": "1", "PYTHONIOENCODING": "ascii"},
+    ],
+    ids=lambda environment: " ".join(f"{name}={value}" for name, value in environment.items()),
+)
+def test_any_environment_will_do(folder: Path, environment: dict[str, str]) -> None:
+    drawn(5).save(folder / "fünf.png")
+    result = shell(folder, "$P predict 3.png fünf.png && $P --help && $P predict -h", **environment)
+    first, second = result.stdout.splitlines()[:2]
+    assert first.startswith("3.png\t3\t")
+    assert second.split("\t")[1] == "5"
+    assert "\x1b" not in result.stdout
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_no_home_will_do(folder: Path) -> None:
+    result = shell(folder, "env -i DIGITCLI_MODEL=reader.joblib $P predict 3.png")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("3.png\t3\t")
+
+
+def test_nothing_is_written_to_home(folder: Path) -> None:
+    home = folder / "home"
+    home.mkdir(mode=0o500)
+    result = shell(folder, "$P predict 3.png", HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
+    assert result.returncode == 0
+    assert list(home.iterdir()) == []
+
+
+def test_the_order_of_answers_and_errors_is_kept_where_they_meet(folder: Path) -> None:
+    draw_digits(folder)
+    result = shell(folder, "$P predict 1.png missing-a 2.png missing-b missing-c 4.png 2>&1")
+    named = [line.split()[0] for line in result.stdout.splitlines()]
+    assert named == ["1.png", "missing-a", "2.png", "missing-b", "missing-c", "4.png"]
+
+
+def test_a_terminal_of_20_columns_is_wide_enough(folder: Path) -> None:
+    pty = pytest.importorskip("pty")
+    fcntl = pytest.importorskip("fcntl")
+    import struct
+    import termios
+
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 20, 0, 0))
+    for arguments in (["predict", "3.png", "missing.png"], ["--help"], ["predict", "-h"]):
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            cwd=folder,
+            env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+        )
+        shown = b""
+        while process.poll() is None or _ready(controller):
+            if _ready(controller):
+                shown += os.read(controller, 65536)
+        assert process.returncode == (3 if "3.png" in arguments else 0)
+        assert b"Traceback" not in shown
+        if "3.png" in arguments:
+            assert shown.startswith(b"3.png\t3\t")
+    os.close(controller)
+    os.close(terminal)
+
+
+def _ready(descriptor: int) -> bool:
+    import select
+
+    return bool(select.select([descriptor], [], [], 0.05)[0])
