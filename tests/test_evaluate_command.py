@@ -233,6 +233,29 @@ def test_npz_and_errors(digitcli: Run, models, tmp_path, digits):
     assert "none.joblib" in missing.stderr
 
 
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_reader_who_leaves_changes_neither_files_nor_verdict(models, digits, tmp_path, output):
+    arguments = ["evaluate", models[0], "--dataset", digits, "--format", output]
+    arguments += ["--fail-under", "0.99", "--report", "report.html"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digitcli", *map(os.fspath, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    problems = process.stderr.read()
+    assert process.wait(60) == 4
+    written, verdict = problems.splitlines()
+    assert written == "report written to report.html"
+    assert "is below 0.99" in verdict
+    assert (tmp_path / "report.html").exists()
+
+
 def test_a_failed_report_leaves_the_old_one(digitcli: Run, models, tmp_path, digits):
     (tmp_path / "blocked").write_text("a file")
     run = digitcli("evaluate", models[0], "--dataset", digits, "--report", "blocked/r.html")

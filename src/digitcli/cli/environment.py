@@ -79,4 +79,8 @@ class Environment:
         """A Rich console on stdout for tables that are the answer."""
         from rich.console import Console
 
-        return Console(file=self.stdout, highlight=False)
+        class AnswerConsole(Console):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError  # Rich would end the process here
+
+        return AnswerConsole(file=self.stdout, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,7 @@ from digitcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
-    from digitcli.evaluation.evaluate import Unreadable
+    from digitcli.evaluation.evaluate import Evaluation, Unreadable
     from digitcli.model.network import Model
 
 EXAMPLES = """\
@@ -146,12 +147,9 @@ def command(
             env.say(f"{data.name} has no test part; all of it is read")
     result = evaluate(first, data, split=split, against=second, unreadable=unreadable)
 
-    if output is Format.JSON:
-        env.answer(json.dumps(result.to_dict(), allow_nan=False))
-    else:
-        from digitcli.cli.evaluation_tables import print_evaluation
-
-        print_evaluation(env.answer_console, result)
+    # Whether or not anyone reads the answer to its end, the files and the verdict follow.
+    with contextlib.suppress(BrokenPipeError):
+        _answer(env, result, output)
     if report is not None:
         from digitcli.evaluation.describe import describe
         from digitcli.evaluation.report import write_report
@@ -195,6 +193,16 @@ def _load(
             on_progress=lambda done, total: work.update("pictures", done, total),
         )
     return data, unreadable
+
+
+def _answer(env: Environment, result: Evaluation, output: Format) -> None:
+    if output is Format.JSON:
+        env.answer(json.dumps(result.to_dict(), allow_nan=False))
+    else:
+        from digitcli.cli.evaluation_tables import print_evaluation
+
+        print_evaluation(env.answer_console, result)
+    env.stdout.flush()
 
 
 def _trained_on(model: Model) -> str:
