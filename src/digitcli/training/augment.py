@@ -224,7 +224,7 @@ def _blots(
     owner = np.repeat(np.arange(count), rng.poisson(mean, count))
     axis = np.arange(SIDE, dtype=np.float32)
     centre = rng.uniform(0, SIDE - 1, (2, len(owner), 1)).astype(np.float32)
-    radius = rng.uniform(0.5, 2.0, (len(owner), 1)).astype(np.float32)
+    radius = rng.uniform(0.5, 2.3, (len(owner), 1)).astype(np.float32)
     rows, columns = np.exp(-(((axis - centre) / radius) ** 2))
     mask = rows[:, :, None] * columns[:, None, :]
     return owner, mask.reshape(-1, PIXELS)

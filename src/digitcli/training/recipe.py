@@ -79,18 +79,18 @@ EVERYDAY = Augmentation(
     translation=1.7,
     elastic_alpha=30,
     elastic_sigma=5,
-    wild=0.25,
-    lean=0.3,
+    wild=0.3,
+    lean=0.4,
     thicken=0.8,
     thin=0.5,
-    degrade=0.25,
+    degrade=0.3,
     blur=1.0,
     harden=3.0,
     fade=0.2,
     noise=0.06,
-    specks=0.5,
+    specks=0.6,
     gaps=0.4,
-    lines=0.3,
+    lines=0.5,
 )
 
 RECIPES = {
@@ -131,8 +131,8 @@ RECIPES = {
         calm_epochs=20,
     ),
     "shipped": Recipe(
-        hidden_layer_sizes=(1000, 500),
-        epochs=180,
+        hidden_layer_sizes=(1000, 700),
+        epochs=260,
         batch_size=512,
         learning_rate_init=0.22,
         warmup_epochs=4,
@@ -140,7 +140,6 @@ RECIPES = {
         alpha=1e-5,
         averaging=0.0,
         augmentation=EVERYDAY,
-        calm_epochs=25,
     ),
     "small": Recipe(
         hidden_layer_sizes=(256, 128),
