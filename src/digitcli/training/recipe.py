@@ -123,12 +123,11 @@ RECIPES = {
         epochs=200,
         batch_size=512,
         learning_rate_init=0.2,
-        warmup_epochs=2,
+        warmup_epochs=4,
         momentum=0.9,
         alpha=1e-5,
         averaging=0.0,
         augmentation=HANDWRITING,
-        calm_epochs=20,
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1000, 700),
