@@ -21,6 +21,7 @@ from digitcli.paths import printable
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
+    from digitcli.model.network import Model
     from digitcli.training.augment import Augmentation
     from digitcli.training.recipe import Recipe
     from digitcli.training.run import Outcome, Plan
@@ -32,6 +33,13 @@ digitcli train --recipe quick -o quick.joblib
 digitcli train --recipe best --members 5 -o committee.joblib
 digitcli train --dataset my-handwriting/ --init-from model.joblib -o mine.joblib
 """
+
+
+SMALL = 10_000
+"""Below so many training images the recipe for few is the default."""
+
+REHEARSED = 10_000
+"""So many known images are mixed with few new ones, so that a network does not forget."""
 
 
 class RecipeName(StrEnum):
@@ -127,11 +135,15 @@ def command(
         ),
     ] = None,
     validation: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=0.5, help="Share of the training images to set aside for validation."
+            min=0,
+            max=0.5,
+            help="Share of the training images to set aside for validation.  [default: 0.1; "
+            "0 when --init-from learns from fewer than 10,000 images, so that it sees them all]",
+            show_default=False,
         ),
-    ] = 0.1,
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -146,9 +158,15 @@ def command(
         typer.Option(min=0, max=2**32 - 1, help="Equal seed, data and options: equal model."),
     ] = 0,
     members: Annotated[
-        int,
-        typer.Option(min=1, max=64, help="Networks to train; their probabilities are averaged."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Networks to train; their probabilities are averaged.  [default: 1, or as many "
+            "as the model of --init-from has]",
+            show_default=False,
+        ),
+    ] = None,
     normalize: Annotated[
         str,
         typer.Option(
@@ -219,6 +237,7 @@ def command(
     from digitcli.training.run import Plan, remove_checkpoints, train_model
 
     start = None if init_from is None else load_model(init_from)
+    members = members or (1 if start is None else len(start.members))
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
     normalizations = _normalizations(normalize)
@@ -234,7 +253,11 @@ def command(
         "calm_epochs": calm_epochs,
     }
     loaded, unreadable = _load(env, dataset, data_dir)
-    name = recipe.value if recipe is not None else _default_recipe(loaded, start is not None)
+    small = bool((loaded.split == "train").sum() < SMALL)
+    name = recipe.value if recipe is not None else _default_recipe(small, start is not None)
+    rehearses = start is not None and small
+    if validation is None:
+        validation = 0.0 if rehearses else 0.1
     chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     chosen = replace(chosen, augmentation=_augmentation(chosen, augment, augmentation))
     if start is not None:
@@ -249,6 +272,7 @@ def command(
         input_normalizations=normalizations,
         dtype=dtype.value,
         start=start,
+        rehearsal=_rehearsal(env, seed, data_dir) if rehearses else None,
     )
     env.say(
         f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
@@ -287,7 +311,8 @@ def command(
         written.append(preview)
     if not outcome.interrupted:
         remove_checkpoints(output)
-    _print_table(env, outcome, output, seconds)
+    before = [] if start is None else _compare(start, outcome, loaded, data_dir)
+    _print_table(env, outcome, output, seconds, before)
     for path in written:
         env.answer(os.fspath(path))
     if outcome.interrupted:
@@ -327,11 +352,30 @@ def _load(env: Environment, source: str, data_dir: Path | None) -> tuple[Dataset
     return dataset, unreadable
 
 
-def _default_recipe(dataset: Dataset, has_start: bool) -> str:
-    small = (dataset.split == "train").sum() < 10_000
-    if has_start and small:
-        return "fine-tune"
-    return "small" if small else "standard"
+def _default_recipe(small: bool, has_start: bool) -> str:
+    if small:
+        return "fine-tune" if has_start else "small"
+    return "standard"
+
+
+def _rehearsal(env: Environment, seed: int, data_dir: Path | None) -> Dataset:
+    """Return training images that a network knows: some of MNIST if it is there, else digits."""
+    import numpy as np
+
+    from digitcli.data.sources import load_dataset
+
+    name = "mnist" if _mnist_is_there(data_dir) else "digits"
+    known = load_dataset(name, data_dir=data_dir).part("train")
+    order = np.random.default_rng(seed).permutation(len(known))
+    known = known.take(order[:REHEARSED])
+    env.say(f"mixing in {len(known):,} images of {name}, so that the network does not forget them")
+    return known
+
+
+def _mnist_is_there(data_dir: Path | None) -> bool:
+    from digitcli.data.mnist import FILES, mnist_folder
+
+    return all((mnist_folder(data_dir) / file.name).is_file() for file in FILES)
 
 
 def _hidden(text: str | None) -> tuple[int, ...] | None:
@@ -515,7 +559,32 @@ def _figures(record: EpochRecord) -> str:
     return " · ".join(parts)
 
 
-def _print_table(env: Environment, outcome: Outcome, output: Path, seconds: float) -> None:
+def _compare(
+    start: Model, outcome: Outcome, dataset: Dataset, data_dir: Path | None
+) -> list[tuple[str, str]]:
+    """Return the accuracy on test images, and on MNIST's if they are there, before and after."""
+    from digitcli.data.sources import load_dataset
+
+    tests = [dataset.part("test")]
+    if dataset.name != "mnist" and _mnist_is_there(data_dir):
+        tests.append(load_dataset("mnist", data_dir=data_dir).part("test"))
+    rows = []
+    for test in tests:
+        if len(test):
+            shares = [
+                (m.predict(test.images) == test.labels).mean() for m in (start, outcome.model)
+            ]
+            rows.append((f"{test.name} before and after", "{:.2%} → {:.2%}".format(*shares)))
+    return rows
+
+
+def _print_table(
+    env: Environment,
+    outcome: Outcome,
+    output: Path,
+    seconds: float,
+    comparison: list[tuple[str, str]],
+) -> None:
     if env.quiet:
         return
     from rich.table import Table
@@ -535,10 +604,11 @@ def _print_table(env: Environment, outcome: Outcome, output: Path, seconds: floa
         ("best epoch", listed(outcome.best_epochs)),
         ("validation accuracy", percent("validation_accuracy")),
         ("test accuracy", percent("test_accuracy")),
+        *comparison,
         ("time", f"{seconds // 60:.0f} min {seconds % 60:.0f} s"),
         ("model size", f"{output.stat().st_size / 1e6:.1f} MB"),
         ("model", path),
         ("next", f"digitcli predict -m {path} PICTURE.png"),
     ):
-        table.add_row(name, Text(value, overflow="fold"))
+        table.add_row(printable(name), Text(value, overflow="fold"))
     env.console.print(table)

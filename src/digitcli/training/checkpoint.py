@@ -112,7 +112,7 @@ class Checkpoint:
             if was != now:
                 what = (
                     "other data"
-                    if name in ("data", "init_from")
+                    if name in ("data", "rehearsal", "init_from")
                     else f"{name.replace('_', ' ')} {_short(was)}, not {_short(now)}"
                 )
                 raise TrainingError(

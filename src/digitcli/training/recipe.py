@@ -153,9 +153,9 @@ RECIPES = {
     ),
     "fine-tune": Recipe(
         hidden_layer_sizes=(),
-        epochs=20,
+        epochs=8,
         batch_size=64,
-        learning_rate_init=0.01,
+        learning_rate_init=0.02,
         warmup_epochs=1,
         momentum=0.9,
         alpha=1e-5,

@@ -46,6 +46,8 @@ class Plan:
         Of the weights in the file.
     start : Model, optional
         Whose weights to start from.
+    rehearsal : Dataset, optional
+        Training images that the network knows and shall not forget while it learns new ones.
     """
 
     recipe: Recipe
@@ -57,6 +59,7 @@ class Plan:
     input_normalizations: tuple[str, ...] = ("none",)
     dtype: str = "float32"
     start: Model | None = None
+    rehearsal: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def train_model(
     KeyboardInterrupt
         On Ctrl-C before there is anything to save.
     """
-    data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
+    data = _training_data(dataset, plan)
     members = _members(dataset, plan, output, resume, checkpoint_interval)
     if resume and on_step is not None:
         _say_where_from(members, on_step)
@@ -142,6 +145,39 @@ def train_model(
         epochs=tuple(state.epoch for state in states),
         best_epochs=tuple(state.best_epoch for state in states),
         interrupted=interrupted,
+    )
+
+
+def _training_data(dataset: Dataset, plan: Plan) -> TrainingData:
+    """Set validation images aside, and mix in what is rehearsed, twice as much as of the new."""
+    data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
+    if plan.rehearsal is not None:
+        known = split_validation(plan.rehearsal, plan.validation, seed=plan.seed)
+        times = max(1, round(len(known.training) / (2 * len(data.training))))
+        data = TrainingData(
+            _together(data.training, times, known.training),
+            _together(data.validation, times, known.validation),
+        )
+    if missing := sorted(set(range(10)) - set(data.training.labels.tolist())):
+        raise TrainingError(
+            f"{dataset.name} has no training image of {', '.join(map(str, missing))}; "
+            "a network can only learn the digits that it sees"
+        )
+    if plan.validation and not len(data.validation):
+        raise TrainingError(
+            f"{dataset.name} has too few images to set any aside for validation; "
+            "add images or give --validation 0"
+        )
+    return data
+
+
+def _together(new: Dataset, times: int, known: Dataset) -> Dataset:
+    """Return `new`, repeated, and `known` as one dataset."""
+    return Dataset(
+        new.name,
+        np.concatenate([new.images] * times + [known.images]),
+        np.concatenate([new.labels] * times + [known.labels]),
+        np.concatenate([new.split] * times + [known.split]),
     )
 
 
@@ -171,6 +207,7 @@ def _members(
             number = index + 1 if plan.members > 1 else None
             settings = _hyperparameters(plan.recipe) | {
                 "data": data,
+                "rehearsal": None if plan.rehearsal is None else fingerprint(plan.rehearsal),
                 "seed": seed,
                 "split_seed": plan.seed,
                 "validation": plan.validation,
@@ -249,6 +286,12 @@ def _finish(
         metadata["init_from"] = {
             "sha256": [_network_fingerprint(member) for member in plan.start.members],
             "data": plan.start.metadata.get("data"),
+        }
+    if plan.rehearsal is not None:
+        metadata["rehearsal"] = {
+            "name": plan.rehearsal.name,
+            "sha256": fingerprint(plan.rehearsal),
+            "images": len(plan.rehearsal),
         }
     seeds = member_seeds(plan.seed, plan.members)
     each = [

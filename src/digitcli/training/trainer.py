@@ -91,31 +91,14 @@ class TrainingData:
 
 
 def split_validation(training: Dataset, fraction: float, *, seed: int) -> TrainingData:
-    """Set a share of the training images of each digit aside for validation.
-
-    Raises
-    ------
-    TrainingError
-        When a digit has no image to learn from.
-    """
+    """Set a share of the training images of each digit aside for validation."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xDA7A,)))
     aside = np.zeros(len(training), bool)
     for digit in range(10):
         members = np.flatnonzero(training.labels == digit)
         count = min(round(len(members) * fraction), len(members) - 1)
         aside[rng.permutation(members)[: max(count, 0)]] = True
-    data = TrainingData(training.take(np.flatnonzero(~aside)), training.take(np.flatnonzero(aside)))
-    if missing := sorted(set(range(10)) - set(data.training.labels.tolist())):
-        raise TrainingError(
-            f"{training.name} has no training image of {', '.join(map(str, missing))}; "
-            "a network can only learn the digits that it sees"
-        )
-    if fraction and not len(data.validation):
-        raise TrainingError(
-            f"{training.name} has too few images to set any aside for validation; "
-            "add images or give --validation 0"
-        )
-    return data
+    return TrainingData(training.take(np.flatnonzero(~aside)), training.take(np.flatnonzero(aside)))
 
 
 def initial_state(recipe: Recipe, *, seed: int, input_normalization: str = "none") -> TrainingState:

@@ -1,0 +1,101 @@
+"""`train --init-from`: teach a model a handwriting without its forgetting the rest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Run
+from digitcli.data.dataset import Dataset
+from digitcli.data.uci import load_digits
+from digitcli.errors import ExitCode
+from digitcli.model.modelfile import load_model, save_model
+from digitcli.training.recipe import RECIPES
+from digitcli.training.run import Plan, train_model
+
+
+@pytest.fixture(scope="module")
+def hand() -> Dataset:
+    """The digits of somebody who leans far to the left, 300 to learn from and 500 to test."""
+    digits = load_digits()
+    chosen = digits.take(np.random.default_rng(0).permutation(len(digits))[:800])
+    leaning = [
+        Image.fromarray(image).transform(
+            (28, 28), Image.Transform.AFFINE, (1, -0.8, 0.8 * 13.5, 0, 1, 0)
+        )
+        for image in chosen.images
+    ]
+    split = np.repeat(["train", "test"], [300, 500])
+    return Dataset("hand", np.stack([np.asarray(image) for image in leaning]), chosen.labels, split)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has never seen such a hand."""
+    path = tmp_path_factory.mktemp("known") / "known.joblib"
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(64,), epochs=15)
+    save_model(train_model(load_digits(), Plan(recipe)).model, path)
+    return path
+
+
+def accuracy(path: Path, data: Dataset) -> float:
+    return float((load_model(path).predict(data.images) == data.labels).mean())
+
+
+def test_a_folder_of_a_few_hundred_pictures_teaches_a_handwriting(
+    digitcli: Run, tmp_path: Path, hand: Dataset, known: Path
+) -> None:
+    for index, (image, label, split) in enumerate(
+        zip(hand.images, hand.labels, hand.split, strict=True)
+    ):
+        folder = tmp_path / "hand" / split / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - image).save(folder / f"{index:04}.png")
+    result = digitcli("train", "--dataset", "hand", "--init-from", known, "-o", "mine.joblib")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert "mixing in 1,442 images of digits" in result.stderr
+    before, after = re.search(r"(\d+\.\d+)% → (\d+\.\d+)%", result.stderr).groups()  # type: ignore[union-attr]
+    assert float(after) > float(before) + 10
+
+    mine = tmp_path / "mine.joblib"
+    digits = load_digits().part("test")
+    assert accuracy(mine, digits) >= accuracy(known, digits) - 0.01
+    metadata = load_model(mine).metadata
+    assert metadata["recipe"] == "fine-tune"
+    assert metadata["rehearsal"]["name"] == "digits"
+    assert metadata["init_from"]["data"]["name"] == "digits"
+
+
+def test_a_single_digit_can_be_taught(
+    digitcli: Run, tmp_path: Path, hand: Dataset, known: Path
+) -> None:
+    """What is rehearsed holds the other digits."""
+    sevens = hand.take(np.flatnonzero(hand.labels == 7))
+    sevens.save(tmp_path / "sevens.npz")
+    result = digitcli("train", "--dataset", "sevens.npz", "--init-from", known)
+    assert result.returncode == ExitCode.OK, result.stderr
+    mine = tmp_path / "model.joblib"
+    assert accuracy(mine, sevens.part("test")) > accuracy(known, sevens.part("test"))
+    digits = load_digits().part("test")
+    assert accuracy(mine, digits) >= accuracy(known, digits) - 0.01
+
+
+def test_the_layers_are_those_of_the_model(digitcli: Run, known: Path) -> None:
+    result = digitcli("train", "--dataset", "digits", "--init-from", known, "--hidden", "12")
+    assert result.returncode == ExitCode.USAGE
+    assert "--hidden" in result.stderr
+
+
+def test_equal_inputs_give_an_equal_model(hand: Dataset, known: Path) -> None:
+    recipe = replace(RECIPES["fine-tune"], hidden_layer_sizes=(64,), epochs=2)
+    plan = Plan(recipe, start=load_model(known), rehearsal=load_digits().part("train"))
+    one, other = (train_model(hand, plan).model for _ in range(2))
+    for a, b in zip(one.members[0].weights, other.members[0].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    start = load_model(known).members[0].weights[0]
+    assert not np.array_equal(one.members[0].weights[0], start)
