@@ -105,6 +105,14 @@ def test_two_models_are_compared_on_the_same_digits(result):
     assert told["both_right"] + told["only_first"] == result.correct
     assert told["accuracy"] * result.count == pytest.approx(groups[0] + groups[2])
     assert 0 < told["p_value"] < 1
+    assert len(told["disagreements"]) == told["only_first"] + told["only_second"] > 0
+    first_alone = 0
+    for picture in told["disagreements"]:
+        label, reads = picture["label"], (picture["predicted_first"], picture["predicted_second"])
+        assert label == result.data.labels[picture["index"]]
+        assert reads.count(label) == 1
+        first_alone += reads[0] == label
+    assert first_alone == told["only_first"]
 
 
 def test_a_model_against_itself_does_not_differ(digits):
@@ -141,6 +149,9 @@ def test_mistakes_come_surest_first(result):
     truth = result.data.labels[places]
     assert (np.diff(result.probabilities[places, truth]) >= 0).all()
     assert not result.right[places].any()
+    told = result.to_dict()["mistakes"]
+    assert [picture["index"] for picture in told] == places.tolist()
+    assert [picture["predicted"] for picture in told] == result.predictions[places].tolist()
 
 
 def test_bars_say_what_fell_short():

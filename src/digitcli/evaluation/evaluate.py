@@ -236,14 +236,29 @@ class Evaluation:
             "reliability": [asdict(bar) for bar in self.reliability],
             "coverage": [asdict(point) for point in self.coverage],
             "slices": [asdict(part) for part in self.slices],
+            "mistakes": [
+                self._picture(i)
+                | {"predicted": int(self.predictions[i]), "confidence": float(self.confidence[i])}
+                for i in self.mistakes()
+            ],
             "unreadable": [asdict(picture) for picture in self.unreadable],
         }
         if self.against is not None:
             comparison = dict(vars(self.against))
-            del comparison["predictions"]
+            second = comparison.pop("predictions")
+            differ = np.flatnonzero(self.right != (second == self.data.labels))
+            comparison["disagreements"] = [
+                self._picture(i)
+                | {"predicted_first": int(self.predictions[i]), "predicted_second": int(second[i])}
+                for i in differ
+            ]
             answer["against"] = comparison
         plain: dict[str, Any] = without_nan(answer)
         return plain
+
+    def _picture(self, place: np.intp) -> dict[str, Any]:
+        path = None if self.data.paths is None else self.data.paths[place]
+        return {"index": int(place), "path": path, "label": int(self.data.labels[place])}
 
 
 def evaluate(
