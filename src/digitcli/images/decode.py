@@ -34,8 +34,8 @@ RARE_FORMATS = {
 }
 """Formats that Pillow knows only after this module of it has been imported."""
 
-WORKING_SIDE = 1024
-"""Pictures are reduced by a whole factor while their longer side stays at least this."""
+SIGHT = 640
+"""Pixels on the longer side that are enough to see a single digit."""
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, after the reduction a JPEG decoder does by itself."""
@@ -55,8 +55,8 @@ UPRIGHT = {
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(file: str | Path | BinaryIO, name: str | None = None) -> Picture:
-    """Decode the first frame of an image file, upright, and at most about 2048 pixels a side.
+def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int = SIGHT) -> Picture:
+    """Decode the first frame of an image file, upright and reduced if it is large.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def decode(file: str | Path | BinaryIO, name: str | None = None) -> Picture:
         The image; a path must lead to a regular file.
     name : str, optional
         What error messages call the image; the path by default.
+    sight : int
+        The picture is reduced by a whole factor as long as its longer side keeps this many pixels.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def decode(file: str | Path | BinaryIO, name: str | None = None) -> Picture:
         if path is not None and not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would block
             raise ImageError(f"{name} is not a regular file; give the path of an image")
         with _open(file) as image:
-            return _pixels(image, name)
+            return _pixels(image, name, sight)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -118,11 +120,12 @@ def _open(file: str | Path | BinaryIO) -> Image.Image:
         return Image.open(file, formats=known)
 
 
-def _pixels(image: Image.Image, name: str) -> Picture:
+def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
     """Decode, reduce, flatten and turn upright."""
     if image.format in ("JPEG", "MPO"):
         # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
-        image.draft(None, (WORKING_SIDE, WORKING_SIDE))
+        share = sight / max(image.size)
+        image.draft(None, (int(image.width * share), int(image.height * share)))
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
             f"{name} has {image.width}×{image.height} pixels, more than digitcli decodes; "
@@ -130,13 +133,13 @@ def _pixels(image: Image.Image, name: str) -> Picture:
         )
     image.load()
     orientation = image.getexif().get(ORIENTATION)
-    image = _reduce(_flatten(image))
+    image = _reduce(_flatten(image, sight), sight)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
     return np.asarray(image)
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image, sight: int) -> Image.Image:
     """Bring every mode to L or RGB."""
     mode = image.mode
     if mode in ("L", "RGB") and "transparency" not in image.info:
@@ -146,14 +149,14 @@ def _flatten(image: Image.Image) -> Image.Image:
     if mode.startswith("I") or mode == "F":
         return _stretch(image)
     if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return _on_white(_reduce(image.convert("RGBA")))
+        return _on_white(_reduce(image.convert("RGBA"), sight))
     if mode == "LAB":
         return image.getchannel("L")
     return image.convert("RGB")
 
 
-def _reduce(image: Image.Image) -> Image.Image:
-    factor = max(image.size) // WORKING_SIDE
+def _reduce(image: Image.Image, sight: int) -> Image.Image:
+    factor = max(image.size) // sight
     return image.reduce(factor) if factor > 1 else image
 
 

@@ -1,22 +1,27 @@
-"""From a picture to the 28×28 image the network sees: the one place where digits are brought to
-the form of MNIST."""
+"""From a picture to the 28×28 image that the network sees: the one place where all steps meet."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import Picture
+from digitcli.images.decode import SIGHT, Picture
+from digitcli.images.illumination import grey, ink_density, ink_is_dark, shrink
+from digitcli.images.ink import denoise, ink_mask, threshold
+from digitcli.images.lines import remove_lines
+from digitcli.images.mnist_form import enlarge, has_mnist_form, place, shape_strokes
+from digitcli.images.morphology import Float32Array, Mask
+from digitcli.images.regions import Regions, find_digit
 
-SIDE = 28
-BOX = 20
-"""The longer side of every digit, centred by mass in SIDE × SIDE, as MNIST was made."""
+FLAT = 4 / 255
+"""A picture whose brightness varies by less is blank."""
 
-NO_INK = "holds no ink; check that the picture shows a digit"
+ROOM_FOR_LINES = 24
+"""Smaller pictures are bitmaps of a single digit, too small to be ruled."""
 
 
 class Polarity(StrEnum):
@@ -25,6 +30,24 @@ class Polarity(StrEnum):
     AUTO = "auto"
     DARK_ON_LIGHT = "dark-on-light"
     LIGHT_ON_DARK = "light-on-dark"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What each step of the normalisation made of a picture."""
+
+    picture: Picture
+    """The picture, with SIGHT pixels on its longer side at most."""
+    density: Float32Array
+    """Ink density in [0, 1], of the picture's size, lighting and polarity evened out."""
+    ink: Mask
+    """Which pixels are ink,"""
+    digit: Mask
+    """and which of them are the digit."""
+    strokes: Mask
+    """The digit, large, with stroke widths as the network knows them."""
+    image: NDArray[np.uint8]
+    """The 28×28 image."""
 
 
 def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> NDArray[np.uint8]:
@@ -48,73 +71,42 @@ def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> NDArra
     ImageError
         If the picture holds no ink.
     """
-    if has_mnist_form(picture) and polarity is not Polarity.DARK_ON_LIGHT:
+    if polarity is not Polarity.DARK_ON_LIGHT and has_mnist_form(picture):
         return picture
-    ink = _ink(_grey(picture), polarity)
-    mask = ink > 0.5
-    if not mask.any():
-        raise ImageError(NO_INK)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return place(digit)
+    return normalize_steps(picture, polarity=polarity).image
 
 
-def has_mnist_form(picture: Picture) -> bool:
-    """Whether a picture is a 28×28 digit in a 20×20 box, centred by mass, on a black ground."""
-    if picture.shape != (SIDE, SIDE):
-        return False
-    column_mass, row_mass = picture.sum(0), picture.sum(1)
-    rows, columns = np.flatnonzero(row_mass), np.flatnonzero(column_mass)
-    if not len(rows) or max(rows[-1] - rows[0], columns[-1] - columns[0]) != BOX - 1:
-        return False
-    pixels = np.arange(0.5, SIDE)
-    mass = row_mass.sum()
-    middle = SIDE / 2
-    return bool(
-        abs(row_mass @ pixels / mass - middle) < 1 and abs(column_mass @ pixels / mass - middle) < 1
-    )
+def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
+    """Do what `normalize` does and keep what every step made of the picture."""
+    picture = shrink(picture, SIGHT)
+    values = grey(picture)
+    if np.ptp(values) < FLAT:
+        raise _no_ink()
+    auto = polarity is Polarity.AUTO
+    dark = ink_is_dark(values) if auto else polarity is Polarity.DARK_ON_LIGHT
+    density = denoise(ink_density(values, dark=dark))
+    limit = threshold(density)
+    ink = ink_mask(density, limit)
+    if not ink.any():
+        raise _no_ink()
+    digit = digit_mask(ink)
+    strokes = shape_strokes(enlarge(density, digit, limit))
+    return Steps(picture, density, ink, digit, strokes, place(strokes))
 
 
-def _grey(picture: Picture) -> NDArray[np.float32]:
-    """Luminance in [0, 1] with the weights of ITU-R BT.601."""
-    grey = picture if picture.ndim == 2 else picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    return grey.astype(np.float32) / np.float32(255)
+def digit_mask(ink: Mask) -> Mask:
+    """Which pixels of the ink are the digit."""
+    rest, certain = ink, True
+    if min(ink.shape) >= ROOM_FOR_LINES:
+        rest, certain = remove_lines(ink)
+    regions = Regions.of(rest)
+    chosen = find_digit(regions)
+    if not certain and regions.touching[chosen].any():
+        # a picture cropped so tightly that the lines may be the digit's own strokes
+        regions = Regions.of(ink)
+        chosen = find_digit(regions)
+    return regions.mask(chosen)
 
 
-def _ink(grey: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float32]:
-    """How much ink is where, in [0, 1]; the border is taken for paper."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = np.median(border)
-    if polarity is Polarity.AUTO:
-        dark = paper - grey.min() >= grey.max() - paper
-    else:
-        dark = polarity is Polarity.DARK_ON_LIGHT
-    ink = paper - grey if dark else grey - paper
-    strongest = ink.max()
-    if strongest < 4 / 255:
-        raise ImageError(NO_INK)
-    return np.asarray(np.clip(ink / strongest, 0, 1), np.float32)
-
-
-def place(digit: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale a cropped digit's longer side to 20 pixels and centre it by mass in 28×28.
-
-    This is how MNIST was made from NIST's binary images (LeCun et al., 1998): the antialiasing of
-    the reduction gives the grey edges.
-    """
-    height, width = digit.shape
-    scale = BOX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(Image.fromarray(digit).resize(size, Image.Resampling.BOX))
-    small = small / small.max()
-    canvas = np.zeros((SIDE, SIDE), np.float32)
-    top = _start(small.sum(1))
-    left = _start(small.sum(0))
-    canvas[top : top + size[1], left : left + size[0]] = small
-    return np.asarray(np.rint(canvas * 255), np.uint8)
-
-
-def _start(mass: NDArray[np.float32]) -> int:
-    """Where a line of pixels must begin for its centre of mass to be in the middle of SIDE."""
-    centre = float(mass @ np.arange(0.5, len(mass)) / mass.sum())
-    return int(np.clip(round(SIDE / 2 - centre), 0, SIDE - len(mass)))
+def _no_ink() -> ImageError:
+    return ImageError("holds no ink; check that the picture shows a digit")

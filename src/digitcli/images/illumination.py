@@ -1,0 +1,124 @@
+"""From a picture to ink density: shadows, paper tone, colours and polarity evened out."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from digitcli.images.decode import Picture
+from digitcli.images.morphology import Float32Array, blur, dilate, erode
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+EVEN = 0.2
+"""Paper is evenly lit if its border varies by less than this share of the picture's contrast."""
+
+BITMAP = 64
+"""Smaller pictures are bitmaps, often cropped tightly, hardly ever with shadows."""
+
+PAPER_SIDE = 128
+"""Longer side of the reduced picture on which the lighting of the paper is estimated."""
+
+
+def shrink(picture: Picture, side: int) -> Picture:
+    """Average pixels so that the longer side is `side` at most."""
+    height, width = picture.shape[:2]
+    if max(height, width) <= side:
+        return picture
+    return np.asarray(
+        Image.fromarray(picture).resize(_size(height, width, side), Image.Resampling.BOX)
+    )
+
+
+def grey(picture: Picture) -> Float32Array:
+    """Reduce colours to brightness in [0, 1], keeping ink and paper apart.
+
+    That is luminance, unless the colours differ far more along another axis, as those of yellow
+    ink on white paper do.
+    """
+    values = picture.astype(np.float32) / np.float32(255)
+    if picture.ndim == 2:
+        return values
+    luminance = values @ LUMINANCE
+    deviation = (values - np.median(values, axis=(0, 1))).reshape(-1, 3)
+    covariance = deviation.T @ deviation
+    strength, axes = np.linalg.eigh(covariance)
+    if strength[-1] <= 9 * (LUMINANCE @ covariance @ LUMINANCE):
+        return np.asarray(luminance, np.float32)
+    axis = axes[:, -1] * np.sign(axes[:, -1].sum())
+    along = values @ axis.astype(np.float32)
+    along -= along.min()
+    return np.asarray(along / max(along.max(), 1))
+
+
+def ink_is_dark(values: Float32Array) -> bool:
+    """Whether the ink is darker than the paper.
+
+    Strokes are narrow, so what differs most from its wider surroundings is ink, in shadows and
+    vignettes too. The border, which is paper, is a second witness where it is evenly lit or the
+    picture is too small for shadows: it is right about strokes so wide that they are their own
+    surroundings.
+    """
+    reduced = _resize(values, PAPER_SIDE)
+    evidence = _skew(reduced - blur(reduced, max(reduced.shape) // 6 * 2 + 1))
+    if max(values.shape) < BITMAP or is_even(values, tail=0.25):  # strokes may touch the border
+        evidence += _skew(reduced - np.median(border(values)))
+    return evidence < 0
+
+
+def ink_density(values: Float32Array, *, dark: bool) -> Float32Array:
+    """How much darker than the paper each pixel is, as a share of the paper's brightness.
+
+    A shadow darkens ink and paper by the same factor, so it cancels out.
+    """
+    if not dark:
+        values = 1 - values
+    return np.clip(1 - values / np.maximum(paper(values), 1 / 255), 0, 1)
+
+
+def paper(values: Float32Array) -> Float32Array:
+    """The brightness that every pixel has or would have without dark ink.
+
+    Evenly lit paper is as bright as the border. Otherwise a grey closing takes out all that is
+    darker than its surroundings and narrower than a quarter of the picture; unlike smoothing, it
+    keeps the edges of shadows.
+    """
+    if is_even(values, tail=0.1):
+        return np.full_like(values, np.median(border(values)))
+    reduced = _resize(values, PAPER_SIDE)
+    size = max(reduced.shape) // 8 * 2 + 1
+    closed = Image.fromarray(blur(erode(dilate(reduced, size), size), 3))
+    height, width = values.shape
+    return np.asarray(closed.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def is_even(values: Float32Array, *, tail: float) -> bool:
+    """Whether the border of the picture is evenly lit, but for its darkest and brightest tails."""
+    low, high = np.quantile(border(values), (tail, 1 - tail))
+    return bool(high - low <= EVEN * np.ptp(values))
+
+
+def border(values: Float32Array) -> Float32Array:
+    """The outermost pixels."""
+    return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
+
+
+def _skew(deviation: Float32Array) -> float:
+    """Which sign the large deviations have: -1 … 1."""
+    cubes = deviation**3
+    size = float(np.abs(cubes).sum())
+    return float(cubes.sum()) / size if size else 0.0
+
+
+def _resize(values: Float32Array, side: int) -> Float32Array:
+    height, width = values.shape
+    if max(height, width) <= side:
+        return values
+    return np.asarray(
+        Image.fromarray(values).resize(_size(height, width, side), Image.Resampling.BOX)
+    )
+
+
+def _size(height: int, width: int, side: int) -> tuple[int, int]:
+    scale = side / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))

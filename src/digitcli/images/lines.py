@@ -1,0 +1,171 @@
+"""Ruled lines, grids and box borders: what is drawn across a picture, straight and thin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.images.morphology import Mask
+
+STEEPEST = 0.18
+"""Lines may be tilted by ten degrees against the sides of the picture."""
+
+SLOPES = np.linspace(-STEEPEST, STEEPEST, 37)
+
+THIN = 0.035
+"""Lines are thinner than this share of the picture's longer side."""
+
+SHORTEST = 0.35
+"""Share of the picture's width over which a line must be seen apart from other ink."""
+
+UNBROKEN = 0.9
+"""Share of a line's length with ink, its own or that of a stroke it crosses."""
+
+RIM = 1
+"""Rows between a line on the rim of the picture and its side, at most."""
+
+ROOM_FOR_BOX = 64
+"""In smaller pictures the pixels are too coarse to tell a box from a round 0."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Vertical stretches of ink, each in one column; the arrays have one entry for each."""
+
+    column: NDArray[np.intp]
+    top: NDArray[np.intp]
+    bottom: NDArray[np.intp]
+    """First row and the one after the last."""
+
+    @classmethod
+    def of(cls, mask: Mask) -> Runs:
+        height, width = mask.shape
+        padded = np.zeros((width, height + 2), np.int8)
+        padded[:, 1:-1] = mask.T
+        change = np.diff(padded, axis=1)
+        column, top = np.nonzero(change == 1)
+        return cls(column, top, np.nonzero(change == -1)[1])
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Runs:
+        return Runs(self.column[chosen], self.top[chosen], self.bottom[chosen])
+
+    @property
+    def length(self) -> NDArray[np.intp]:
+        return np.subtract(self.bottom, self.top)
+
+    def erase(self, mask: Mask) -> None:
+        """Set the pixels of the runs in a mask to False."""
+        length = self.length
+        start = np.repeat(self.top - np.cumsum(length) + length, length)
+        mask[start + np.arange(len(start)), np.repeat(self.column, length)] = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A nearly horizontal line."""
+
+    runs: Runs
+    across: bool
+    """Whether it goes from side to side of the picture."""
+
+    def erase(self, mask: Mask) -> None:
+        """Erase the line, but not the strokes it crosses; none cross one on the rim."""
+        self.runs.erase(mask)
+        if self.across and np.median(self.runs.top) <= RIM:
+            mask[: int(np.quantile(self.runs.bottom, 0.9))] = False
+        if self.across and np.median(self.runs.bottom) >= len(mask) - RIM:
+            mask[int(np.quantile(self.runs.top, 0.1)) :] = False
+
+
+def remove_lines(mask: Mask) -> tuple[Mask, bool]:
+    """Remove ruled lines, grids and the borders of a box around the digit.
+
+    Strokes that a line crosses stay whole, since only stretches as thin as the line are erased.
+
+    Returns
+    -------
+    rest : ndarray of bool, shape of mask
+        What remains; the mask itself if there are no lines or nothing else.
+    certain : bool
+        Whether what was erased cannot have been strokes: one or two lines from side to side can,
+        in a picture cropped tightly around its digit.
+    """
+    flat, upright = find_lines(mask), find_lines(mask.T)
+    boxed = len(flat) >= 2 and len(upright) >= 2 and min(mask.shape) >= ROOM_FOR_BOX
+    if not boxed:
+        flat, upright = ([line for line in lines if line.across] for lines in (flat, upright))
+    rest = mask.copy()
+    for lines, view in ((flat, rest), (upright, rest.T)):
+        for line in lines:
+            line.erase(view)
+    if not rest.any():
+        return mask, True
+    return rest, boxed or max(len(flat), len(upright)) > 2
+
+
+def find_lines(mask: Mask) -> list[Line]:
+    """Find the nearly horizontal lines of a mask, those of each slope together."""
+    runs = Runs.of(mask)
+    runs = runs[runs.length <= max(3, THIN * max(mask.shape))]
+    lines: list[Line] = []
+    while len(runs) >= SHORTEST * mask.shape[1]:
+        found, runs = _parallel_lines(mask, runs)
+        if not found:
+            break
+        lines += found
+    return lines
+
+
+def _parallel_lines(mask: Mask, runs: Runs) -> tuple[list[Line], Runs]:
+    """Find the lines of the slope that most runs agree on, and the runs that are on none of them.
+
+    This is a Hough transform: each run votes, for every slope, for the height at which a line
+    through its middle crosses the middle column.
+    """
+    width = mask.shape[1]
+    least = SHORTEST * width
+    step = max(2.0, 0.004 * max(mask.shape))  # heights are told apart to this many pixels
+    lowest = -STEEPEST * width / 2
+
+    def heights(slope: float) -> NDArray[np.float64]:
+        crossing = (runs.top + runs.bottom - 1) / 2 - slope * (runs.column - width / 2)
+        return np.asarray((crossing - lowest) / step)
+
+    votes = []
+    for slope in SLOPES:
+        count = np.bincount(heights(slope).astype(np.intp), minlength=2)
+        votes.append(count[:-1] + count[1:])
+    # long lines count more than many short ones
+    best = int(np.argmax([(count.astype(float) ** 3).sum() for count in votes]))
+    slope = float(SLOPES[best])
+    height = heights(slope)
+    lines = []
+    free = np.ones(len(runs), bool)
+    for peak in np.flatnonzero(votes[best] >= least):
+        on = free & (height >= peak - 0.5) & (height < peak + 2.5)
+        if np.count_nonzero(on) < least:
+            continue
+        on[on] = runs[on].length <= 1.5 * np.median(runs[on].length) + 1
+        if np.count_nonzero(on) < least:
+            continue
+        left, right = runs[on].column.min(), runs[on].column.max() + 1
+        inked = _inked(mask, float(np.median(height[on])) * step + lowest, slope, step)
+        if right - left >= least and inked[left:right].mean() >= UNBROKEN:
+            lines.append(Line(runs[on], across=bool(inked.mean() >= UNBROKEN)))
+            free &= ~on
+    return lines, runs[free]
+
+
+def _inked(mask: Mask, height: float, slope: float, tolerance: float) -> NDArray[np.bool_]:
+    """In which columns there is ink near the line that crosses the middle one at `height`."""
+    rows, width = mask.shape
+    column = np.arange(width)
+    reach = int(np.ceil(tolerance))
+    row = np.rint(height + slope * (column - width / 2)) + np.arange(-reach, reach + 1)[:, None]
+    near = mask[np.clip(row, 0, rows - 1).astype(np.intp), column]
+    return np.asarray(near.any(axis=0))

@@ -1,0 +1,94 @@
+"""The form of MNIST's digits: bright on black, 20 pixels in 28×28, even stroke widths."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.images.decode import Picture
+from digitcli.images.morphology import Float32Array, Mask, dilate
+from digitcli.images.ready import BOX, SIDE, in_mnist_form
+from digitcli.images.stroke import restroke
+
+NARROWEST, WIDEST = 2.2, 3.6
+"""Bounds for the mean stroke width; 70 % of MNIST's digits lie within."""
+
+FINE = 6
+"""Strokes are shaped on a digit this many times larger than the final one."""
+
+
+def has_mnist_form(picture: Picture) -> bool:
+    """Whether a picture is a 28×28 digit in a 20×20 box, centred by mass, on pure black."""
+    return picture.shape == (SIDE, SIDE) and bool(in_mnist_form(picture[None])[0])
+
+
+def form_digit(density: Float32Array, digit: Mask, limit: float) -> NDArray[np.uint8]:
+    """Bring one digit of a picture to the form of MNIST; the parameters are those of `enlarge`."""
+    return place(shape_strokes(enlarge(density, digit, limit)))
+
+
+def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
+    """Crop a digit and bring its longer side to FINE × BOX pixels, with smooth edges.
+
+    Parameters
+    ----------
+    density : ndarray of float32, shape (height, width)
+        Ink density; where it passes `limit` between two pixels is where the edge runs.
+    digit : ndarray of bool, shape (height, width)
+        Which pixels belong to the digit.
+    """
+    margin = 2
+    top, bottom, left, right = bounding_box(digit)
+    own = np.pad(density * dilate(digit.astype(np.float32), 3), margin)
+    own = own[top : bottom + 2 * margin, left : right + 2 * margin]
+    height, width = own.shape
+    scale = FINE * BOX / (max(height, width) - 2 * margin)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    fine = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC)) > limit
+    return crop(fine)
+
+
+def shape_strokes(fine: Mask) -> Mask:
+    """Bring the strokes of an enlarged digit to the widths that MNIST's have."""
+    shaped = restroke(fine, NARROWEST * FINE, WIDEST * FINE)
+    return crop(shaped)
+
+
+def place(digit: Mask | Float32Array) -> NDArray[np.uint8]:
+    """Scale a cropped digit's longer side to 20 pixels and centre it by mass in 28×28.
+
+    The averaging gives the grey edges that MNIST's digits have.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition.
+    Proceedings of the IEEE 86 (1998): MNIST was made from NIST's binary images in this way.
+    """
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    ink = Image.fromarray(digit.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    small = np.asarray(ink)
+    top, left = _start(small.sum(1)), _start(small.sum(0))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[top : top + size[1], left : left + size[0]] = np.rint(small * (255 / small.max()))
+    return image
+
+
+def crop(mask: Mask) -> Mask:
+    """Cut out the bounding box of a mask."""
+    top, bottom, left, right = bounding_box(mask)
+    return mask[top:bottom, left:right]
+
+
+def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
+    """First row, the one after the last, first column and the one after the last of a mask."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _start(mass: Float32Array) -> int:
+    """Where a line of pixels must begin for its centre of mass to be in the middle of SIDE."""
+    centre = float(mass @ np.arange(0.5, len(mass)) / mass.sum())
+    return min(max(round(SIDE / 2 - centre), 0), SIDE - len(mass))

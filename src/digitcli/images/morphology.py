@@ -1,0 +1,118 @@
+"""Operations on masks and grey arrays that a picture of a digit needs, in plain NumPy.
+
+scipy.ndimage has all of them, but importing it takes longer than reading a photograph.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Float32Array = NDArray[np.float32]
+
+
+def dilate(values: Float32Array, size: int) -> Float32Array:
+    """Replace every value by the largest in the size × size square around it (size is odd)."""
+    for axis in (0, 1):
+        values = _sliding_maximum(values, size, axis)
+    return values
+
+
+def erode(values: Float32Array, size: int) -> Float32Array:
+    """Replace every value by the smallest in the size × size square around it (size is odd)."""
+    return -dilate(-values, size)
+
+
+def _sliding_maximum(values: Float32Array, size: int, axis: int) -> Float32Array:
+    values = np.moveaxis(values, axis, 0)
+    length = len(values)
+    half = size // 2
+    result = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    reach = 1  # result[i] is the maximum of this many values from i on; doubled step by step
+    while reach < size:
+        step = min(reach, size - reach)
+        result = np.maximum(result[:-step], result[step:])
+        reach += step
+    return np.moveaxis(result[:length], 0, axis)
+
+
+def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
+    """Number the 8-connected components of a mask.
+
+    Returns
+    -------
+    labels : ndarray of intp, shape of mask
+        0 for the background, 1 … count for the components.
+    count : int
+    """
+    height, width = mask.shape
+    padded = np.zeros((height, width + 2), np.int8)
+    padded[:, 1:-1] = mask
+    change = np.diff(padded, axis=1).ravel()
+    # a run is a stretch of ink in one row; start and end count through the rows, with a gap
+    starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    count = len(starts)
+    labels = np.zeros(mask.shape, np.intp)
+    if not count:
+        return labels, 0
+    # the runs of the row above that a run touches, diagonally too: first … last
+    stride = width + 1
+    first = np.searchsorted(ends + stride, starts, side="left")
+    last = np.searchsorted(starts + stride, ends, side="right")
+    touching = np.maximum(last - first, 0)
+    lower = np.repeat(np.arange(count), touching)
+    offset = np.arange(len(lower)) - np.repeat(np.cumsum(touching) - touching, touching)
+    upper = np.repeat(first, touching) + offset
+
+    root = np.arange(count)
+    while True:  # every run takes the smallest number it touches, then that one's number, …
+        smallest = np.minimum(root[lower], root[upper])
+        before = root.copy()
+        np.minimum.at(root, root[lower], smallest)
+        np.minimum.at(root, root[upper], smallest)
+        root = root[root]
+        root = root[root]
+        if np.array_equal(root, before):
+            break
+    _, number = np.unique(root, return_inverse=True)
+    change = change.astype(np.intp)
+    change[starts] = number + 1
+    change[ends] = -(number + 1)
+    labels[:] = np.cumsum(change.reshape(height, stride), axis=1)[:, :width]
+    return labels, int(number.max()) + 1
+
+
+def distance_inside(mask: Mask, reach: int) -> Float32Array:
+    """Euclidean distance of every pixel of a mask to the nearest one outside, at most `reach`."""
+    far = reach + 1
+    # distance to the nearest background pixel in the same column
+    column = np.where(mask, far, 0)
+    for rows in (slice(None), slice(None, None, -1)):
+        flipped = column[rows]
+        index = np.arange(len(mask))[:, None]
+        last = np.maximum.accumulate(np.where(flipped == 0, index, -far), axis=0)
+        flipped[:] = np.minimum(flipped, index - last)
+    squared = (np.minimum(column, far) ** 2).astype(np.float32)
+    padded = np.pad(squared, ((0, 0), (reach, reach)), constant_values=far**2)
+    width = mask.shape[1]
+    result = squared
+    for shift in range(-reach, reach + 1):
+        part = padded[:, reach + shift : reach + shift + width]
+        result = np.minimum(result, part + np.float32(shift**2))
+    return np.sqrt(result)
+
+
+def blur(values: Float32Array, size: int) -> Float32Array:
+    """Replace every value by the mean of the size × size square around it (size is odd)."""
+    half = size // 2
+    for axis in (0, 1):
+        margin = [(0, 0), (0, 0)]
+        margin[axis] = (half + 1, half)
+        total = np.pad(values, margin, mode="edge").cumsum(axis, dtype=np.float64)
+        ahead, behind = (
+            np.split(total, [size], axis)[1],
+            np.split(total, [-size], axis)[0],
+        )
+        values = ((ahead - behind) / size).astype(np.float32)
+    return values
