@@ -1,0 +1,185 @@
+"""What might be a digit in a row: neighbouring pieces of strokes, taken together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.images.mnist_form import form_digit
+from digitcli.images.morphology import Float32Array, Mask
+from digitcli.lines.ink import Ink
+from digitcli.lines.split import Piece
+
+MOST_PIECES = 6
+WIDEST_DIGIT = 1.7
+"""Width of the widest digit, as a share of the row's height."""
+MARGIN = 3
+LEAST = 1e-6
+SUREST = 7.0
+
+WEIGHTS = np.array(
+    [0.47, -0.25, 0.15, -4, -4, -2.88, -0.49, -4.32, -0.91, -1.03, -2, 0.37, -0.86, -0.17],
+    np.float32,
+)
+BIAS = -0.41
+
+WIDTHS = np.array([0.91, 0.43, 0.95, 0.80, 0.79, 0.97, 0.71, 0.77, 0.76, 0.67])
+"""Mean width of each digit in MNIST, as a share of its height;"""
+SPREADS = np.array([0.20, 0.20, 0.24, 0.18, 0.18, 0.28, 0.17, 0.17, 0.18, 0.14])
+"""and the standard deviation."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The pieces first … last - 1 of a row, taken for one digit.
+
+    Attributes
+    ----------
+    first, last : int
+    box : tuple of int
+        Left, top, right, bottom in the picture.
+    mask : ndarray of bool, shape (bottom - top, right - left)
+    """
+
+    first: int
+    last: int
+    box: tuple[int, int, int, int]
+    mask: Mask
+
+
+def candidates(pieces: list[Piece], height: float) -> list[Candidate]:
+    """Put up to MOST_PIECES neighbouring pieces together, as wide as one digit can be."""
+    found = []
+    for first in range(len(pieces)):
+        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
+            candidate = union(pieces, first, last)
+            if candidate is None:
+                continue
+            left, _, right, _ = candidate.box
+            if right - left > WIDEST_DIGIT * height and last > first + 1:
+                break
+            found.append(candidate)
+    return found
+
+
+def union(pieces: list[Piece], first: int, last: int) -> Candidate | None:
+    """Take neighbouring pieces together: all that their strokes hold between the outer cuts."""
+    sides: dict[int, tuple[Piece, Piece]] = {}
+    for piece in pieces[first:last]:
+        sides[id(piece.stroke)] = (sides.get(id(piece.stroke), (piece,))[0], piece)
+    parts = []
+    for begin, end in sides.values():
+        mask = begin.stroke.mask
+        columns = np.arange(mask.shape[1])
+        if begin.after:
+            mask = mask & (columns >= begin.after.path[:, None])
+        if end.before:
+            mask = mask & (columns < end.before.path[:, None])
+        parts.append((begin.stroke, mask))
+    left, top = min(part.left for part, _ in parts), min(part.top for part, _ in parts)
+    right, bottom = max(part.right for part, _ in parts), max(part.bottom for part, _ in parts)
+    whole = np.zeros((bottom - top, right - left), np.bool_)
+    for part, mask in parts:
+        whole[part.top - top : part.bottom - top, part.left - left : part.right - left] |= mask
+    rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
+    if not len(rows):
+        return None
+    box = (
+        left + int(columns[0]),
+        top + int(rows[0]),
+        left + int(columns[-1]) + 1,
+        top + int(rows[-1]) + 1,
+    )
+    return Candidate(first, last, box, whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
+def digit_image(candidate: Candidate, ink: Ink) -> NDArray[np.uint8]:
+    """Bring a candidate to the form of MNIST, shape (28, 28), as single digits are."""
+    left, top, right, bottom = candidate.box
+    mask = np.pad(candidate.mask, MARGIN)
+    height, width = ink.density.shape
+    density = np.zeros(mask.shape, np.float32)
+    rows = slice(max(0, top - MARGIN), min(height, bottom + MARGIN))
+    columns = slice(max(0, left - MARGIN), min(width, right + MARGIN))
+    inner = (
+        slice(rows.start - top + MARGIN, rows.stop - top + MARGIN),
+        slice(columns.start - left + MARGIN, columns.stop - left + MARGIN),
+    )
+    foreign = ink.mask[rows, columns] & ~mask[inner]
+    density[inner] = np.where(foreign, 0, ink.density[rows, columns])
+    # of faint parts that continue darker ink, what is darkest must be left
+    return form_digit(density, mask, min(ink.limit, 0.8 * float(density[mask].max())))
+
+
+def shape_features(
+    candidate: Candidate, pieces: list[Piece], height: float, middle: float
+) -> list[float]:
+    """What tells digits from parts of digits and from several digits, whichever digit it is."""
+    left, top, right, bottom = candidate.box
+    tall, wide = (bottom - top) / height, (right - left) / height
+    parts = pieces[candidate.first : candidate.last]
+    crossed = [cut.crossed for cut in (parts[0].after, parts[-1].before) if cut]
+    inner_gap, outer_gap = gaps(candidate, pieces, height)
+    return [
+        max(0.0, np.log(tall)),
+        max(0.0, -np.log(tall)),
+        max(0.0, wide - 1),
+        abs((top + bottom) / 2 - middle) / height,
+        sum(crossed) / height,
+        float(len(crossed) > 0),
+        float(len(crossed) == 2),
+        inner_gap / height,
+        min(max(outer_gap / height, 0.0), 0.3),
+        min(max(-outer_gap / height, 0.0), 1.0),
+        len({id(part.stroke) for part in parts}) - 1.0,
+    ]
+
+
+def features(
+    candidate: Candidate,
+    pieces: list[Piece],
+    probabilities: Float32Array,
+    height: float,
+    middle: float,
+) -> Float32Array:
+    """Return what the log-odds are a linear function of, shape (10, features), for each digit."""
+    left, top, right, bottom = candidate.box
+    spread = np.clip(((right - left) / (bottom - top) - WIDTHS) / SPREADS, -4, 4)
+    shape = np.array(shape_features(candidate, pieces, height, middle))
+    odds = np.log(np.maximum(probabilities, LEAST) / np.maximum(1 - probabilities, LEAST))
+    columns = [np.clip(odds, -SUREST, SUREST), np.abs(spread), spread]
+    return np.column_stack([*columns, np.tile(shape, (10, 1))]).astype(np.float32)
+
+
+def gaps(candidate: Candidate, pieces: list[Piece], height: float) -> tuple[float, float]:
+    """Widest white gap within, and narrowest to what is beside, where strokes are not cut."""
+    inside = []
+    right = -1
+    for piece in pieces[candidate.first : candidate.last]:
+        if right >= 0 and not piece.after:
+            inside.append(piece.stroke.left - right)
+        right = max(right, piece.stroke.right)
+    outside = [height]
+    if candidate.first and not pieces[candidate.first].after:
+        before = max(piece.stroke.right for piece in pieces[: candidate.first])
+        outside.append(candidate.box[0] - before)
+    if candidate.last < len(pieces) and not pieces[candidate.last - 1].before:
+        outside.append(min(p.stroke.left for p in pieces[candidate.last :]) - candidate.box[2])
+    return max([0, *inside]), min(outside)
+
+
+def log_odds(
+    candidates: list[Candidate],
+    pieces: list[Piece],
+    probabilities: Float32Array,
+    height: float,
+) -> Float32Array:
+    """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10)."""
+    middle = float(np.median([(piece.stroke.top + piece.stroke.bottom) / 2 for piece in pieces]))
+    rows = [
+        features(candidate, pieces, row, height, middle)
+        for candidate, row in zip(candidates, probabilities, strict=True)
+    ]
+    return np.asarray(np.stack(rows) @ WEIGHTS + BIAS, np.float32)

@@ -1,0 +1,181 @@
+"""Read the rows of digits in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.errors import ImageError
+from digitcli.images.decode import Picture
+from digitcli.images.normalize import Polarity
+from digitcli.images.regions import Regions
+from digitcli.lines.candidates import candidates, digit_image, log_odds
+from digitcli.lines.ink import Ink, find_ink, weighted_median
+from digitcli.lines.pattern import Pattern
+from digitcli.lines.rows import find_rows, heights
+from digitcli.lines.search import best_path
+from digitcli.lines.split import Piece, Stroke, split
+from digitcli.model.network import Model
+
+SKIP = 6.0
+"""What it costs to leave out a stroke as large as a digit, in log-odds."""
+LEAST = 0.4
+"""Rows whose digits are lower than this share of the highest row's are smudges."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit in a row.
+
+    Attributes
+    ----------
+    box : tuple of int
+        Left, top, right and bottom in pixels of the picture.
+    probabilities : ndarray of float32, shape (10,)
+    digit : int
+        The most probable one that the pattern allows.
+    """
+
+    box: tuple[int, int, int, int]
+    probabilities: NDArray[np.float32]
+    digit: int
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the digit."""
+        return float(self.probabilities[self.digit])
+
+
+@dataclass(frozen=True)
+class Row:
+    """The digits of a row from left to right."""
+
+    digits: tuple[Digit, ...]
+
+    def text(self, min_confidence: float = 0.0) -> str:
+        """Return the digits, ``?`` for each below `min_confidence`."""
+        return "".join(
+            str(digit.digit) if digit.confidence >= min_confidence else "?" for digit in self.digits
+        )
+
+    @property
+    def confidence(self) -> float:
+        """Product over the digits."""
+        return float(np.prod([digit.confidence for digit in self.digits]))
+
+
+def read_rows(
+    picture: Picture,
+    model: Model,
+    *,
+    polarity: Polarity = Polarity.AUTO,
+    pattern: Pattern | None = None,
+) -> list[Row]:
+    """Read every row of handwritten digits in a picture.
+
+    Strokes are cut wherever digits might touch, the pieces put together in all ways that might be
+    a digit, and those ways chosen that the network and their shape speak for most (after
+    Matan, Burges, LeCun, Denker: Multi-digit recognition using a space displacement neural
+    network, 1992, and the segmentation graphs of LeCun et al., 1998).
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
+        As `digitcli.images.decode.decode` returns it.
+    model : Model
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper; found out by default.
+    pattern : Pattern, optional
+        The digits that may stand at each place; rows that cannot be read so are left out.
+
+    Returns
+    -------
+    list of Row
+        From the top down, with boxes in pixels of `picture`.
+
+    Raises
+    ------
+    ImageError
+        If the picture holds no ink or no row with the pattern.
+    """
+    ink = find_ink(picture, polarity)
+    found = Regions.of(ink.mask)
+    scale = picture.shape[1] / ink.mask.shape[1]
+    read = [_read_row(found, row, ink, model, pattern) for row in find_rows(found, ink.mask.shape)]
+    rows = [_scaled(row, scale) for row in _without_smudges(read)]
+    if not rows:
+        wanted = f"row of {len(pattern)} digits" if pattern else "row of digits"
+        raise ImageError(f"holds no {wanted}; check that the picture shows one")
+    return rows
+
+
+def _read_row(
+    found: Regions, row: NDArray[np.intp], ink: Ink, model: Model, pattern: Pattern | None
+) -> Row | None:
+    height = weighted_median(heights(found)[row], found.size[row])
+    strokes = [_stroke(found, int(number)) for number in row]
+    pieces = sorted(
+        (piece for stroke in strokes for piece in split(stroke, height)),
+        key=lambda piece: piece.middle,
+    )
+    tried = candidates(pieces, height)
+    probabilities = model.predict_proba(
+        np.stack([digit_image(candidate, ink) for candidate in tried])
+    )
+    scores = log_odds(tried, pieces, probabilities, height)
+    path = best_path(tried, scores, _skips(pieces, height), pattern)
+    if not path:
+        return None
+    return Row(
+        tuple(
+            Digit(tried[choice.candidate].box, probabilities[choice.candidate], choice.digit)
+            for choice in path
+        )
+    )
+
+
+def _stroke(found: Regions, number: int) -> Stroke:
+    top, left = int(found.top[number]), int(found.left[number])
+    window = found.labels[top : found.bottom[number], left : found.right[number]]
+    return Stroke(window == number + 1, top, left)
+
+
+def _skips(pieces: list[Piece], height: float) -> NDArray[np.float32]:
+    """Score of leaving out a piece: the larger its stroke, the lower; cut off parts stay in."""
+    sizes = [
+        max(piece.stroke.mask.shape) / height if piece.after is piece.before else 1.0
+        for piece in pieces
+    ]
+    return np.array([-SKIP * min(1.0, size) for size in sizes], np.float32)
+
+
+def _without_smudges(rows: list[Row | None]) -> list[Row]:
+    heights = [
+        float(np.median([digit.box[3] - digit.box[1] for digit in row.digits])) if row else 0.0
+        for row in rows
+    ]
+    return [
+        row
+        for row, height in zip(rows, heights, strict=True)
+        if row and height >= LEAST * max(heights)
+    ]
+
+
+def _scaled(row: Row, scale: float) -> Row:
+    return Row(
+        tuple(
+            Digit(
+                (
+                    round(digit.box[0] * scale),
+                    round(digit.box[1] * scale),
+                    round(digit.box[2] * scale),
+                    round(digit.box[3] * scale),
+                ),
+                digit.probabilities,
+                digit.digit,
+            )
+            for digit in row.digits
+        )
+    )

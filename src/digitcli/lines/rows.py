@@ -1,0 +1,134 @@
+"""Which strokes of a page stand in one row, along a tilted or curved baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.images.regions import Regions
+from digitcli.lines.ink import weighted_median
+
+Indices = NDArray[np.intp]
+
+MAIN = 0.4
+"""What is at least this high, as a share of the typical height, can be a digit on its own;"""
+PART = 0.1
+"""what is at least this large can be a part of one, and all else is a speck."""
+TALLEST = 2.5
+WITHIN_FRAME = 0.5
+"""What lies against the frame with more than this share of a side is not writing."""
+OVERLAP = 0.35
+"""Share of the lower of two neighbours that stands beside the other one, tilt taken off."""
+NEAR = 0.35
+"""Parts are nearer than this share of the typical height to what they belong to."""
+
+
+def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
+    """Order the strokes of a page into rows.
+
+    Parameters
+    ----------
+    found : Regions
+        The connected strokes.
+    shape : tuple of int
+        Height and width of the picture.
+
+    Returns
+    -------
+    list of ndarray of intp
+        For each row from the top down, the indices of its strokes from left to right. Strokes that
+        belong to no row (specks, margins) are left out.
+    """
+    usable = ~lies_against_frame(found, shape)
+    if not usable.any():
+        return []
+    typical = weighted_median(heights(found)[usable], found.size[usable])
+    usable &= heights(found) <= TALLEST * typical
+    main = usable & (heights(found) >= MAIN * typical)
+    if not main.any():
+        return []
+    rows = _chain(found, np.flatnonzero(main))
+    _attach(found, rows, np.flatnonzero(usable & ~main & (found.size >= PART * typical)), typical)
+    middle = _middle_x(found)
+    return [np.array(sorted(row, key=lambda stroke: middle[stroke]), np.intp) for row in rows]
+
+
+def lies_against_frame(found: Regions, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """What fills a stretch along the frame of the picture: edges of sheets, shadows, fingers."""
+    height, width = shape
+    tall, wide = heights(found), found.right - found.left
+    filled = found.area / (tall * wide)
+    sides = (found.left == 0) | (found.right == width)
+    ends = (found.top == 0) | (found.bottom == height)
+    along_side = sides & (tall == found.size) & (filled > WITHIN_FRAME)
+    along_end = ends & (wide == found.size) & (filled > WITHIN_FRAME)
+    return np.asarray(along_side | along_end | (sides & ends))
+
+
+def heights(found: Regions) -> Indices:
+    """Heights of the bounding boxes."""
+    return np.asarray(found.bottom - found.top)
+
+
+def _middle_x(found: Regions) -> NDArray[np.float64]:
+    return np.asarray((found.left + found.right) / 2)
+
+
+def _chain(found: Regions, main: Indices) -> list[list[int]]:
+    """Chain the main strokes from left to right, each to the row it stands beside."""
+    x = _middle_x(found)
+    slope = tilt(found, main)
+    rows: list[list[int]] = []
+    for stroke in main[np.argsort(x[main])]:
+        best, best_overlap = None, OVERLAP
+        for row in rows:
+            overlap = max(_overlap(found, last, int(stroke), slope) for last in row[-2:])
+            if overlap > best_overlap:
+                best, best_overlap = row, overlap
+        if best is None:
+            rows.append([int(stroke)])
+        else:
+            best.append(int(stroke))
+    y = (found.top + found.bottom) / 2 - slope * x
+    rows.sort(key=lambda row: float(np.median(y[row])))
+    return rows
+
+
+def tilt(found: Regions, main: Indices) -> float:
+    """The slope of the rows: the median over all strokes of the way to the next one."""
+    slopes = []
+    x, y = _middle_x(found), (found.top + found.bottom) / 2
+    for stroke in main:
+        distance = found.left[main] - found.right[stroke]
+        beside = (x[main] > x[stroke]) & (
+            np.array([_overlap(found, int(stroke), int(other), 0.0) for other in main]) > OVERLAP
+        )
+        if beside.any():
+            nearest = main[beside][np.argmin(distance[beside])]
+            slopes.append((y[nearest] - y[stroke]) / (x[nearest] - x[stroke]))
+    return float(np.clip(np.median(slopes), -0.3, 0.3)) if len(slopes) > 1 else 0.0
+
+
+def _overlap(found: Regions, left: int, right: int, slope: float) -> float:
+    """How much of the lower of two strokes stands beside the other, when the tilt is taken off."""
+    shift = slope * (found.left[right] + found.right[right] - found.left[left] - found.right[left])
+    top = max(found.top[left], found.top[right] - shift / 2)
+    bottom = min(found.bottom[left], found.bottom[right] - shift / 2)
+    return float((bottom - top) / min(heights(found)[[left, right]]))
+
+
+def _attach(found: Regions, rows: list[list[int]], parts: Indices, typical: float) -> None:
+    """Add small strokes to the row of the main stroke they are nearest to."""
+    owner = [(row, stroke) for row in rows for stroke in row]
+    main = np.array([stroke for _, stroke in owner])
+    for part in parts:
+        across = np.maximum(
+            found.left[main] - found.right[part], found.left[part] - found.right[main]
+        )
+        down = np.maximum(
+            found.top[main] - found.bottom[part], found.top[part] - found.bottom[main]
+        )
+        distance = np.maximum(np.maximum(across, down), 0) + 0.1 * np.maximum(down, 0)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= NEAR * typical:
+            owner[nearest][0].append(int(part))
