@@ -91,7 +91,8 @@ def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> 
         raise _no_ink()
     digit = digit_mask(ink)
     strokes = shape_strokes(enlarge(density, digit, limit))
-    return Steps(picture, density, ink, digit, strokes, place(strokes))
+    image = picture if dark is False and has_mnist_form(picture) else place(strokes)
+    return Steps(picture, density, ink, digit, strokes, image)
 
 
 def digit_mask(ink: Mask) -> Mask:
