@@ -76,6 +76,22 @@ def command(
         bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
     ] = False,
     polarity: PolarityOption = Polarity.AUTO,
+    line: Annotated[
+        bool, typer.Option("--line", help="Read whole rows of digits, a line of output for each.")
+    ] = False,
+    length: Annotated[
+        int | None,
+        typer.Option("--length", metavar="N", min=1, max=99, help="Each row has N digits."),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--pattern",
+            metavar="TEXT",
+            help="Each row looks like this: d for any digit, or '20dd' or '[0-3]d'.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> ExitCode:
     """Read the digit in each image and print it with its confidence.
 
@@ -90,6 +106,11 @@ def command(
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
         paths = ["-"]
+    rows_like = None
+    if length is not None or pattern is not None:
+        from digitcli.cli.line import row_pattern
+
+        rows_like = row_pattern(line, length, pattern)
 
     from digitcli.cli.answers import AnswerWriter
     from digitcli.images.normalize import Polarity as ImagePolarity
@@ -98,6 +119,18 @@ def command(
 
     network = load_model(model)
     seen_as = ImagePolarity(polarity.value)
+    if line:
+        from digitcli.cli.line import STDIN_IMAGE, predict_rows
+
+        return predict_rows(
+            env,
+            network,
+            [[STDIN_IMAGE]] if stdin_image else _bursts(paths, env, null=null, recursive=recursive),
+            format=format.value,
+            polarity=seen_as,
+            pattern=rows_like,
+            min_confidence=min_confidence,
+        )
     answers: Iterator[Answers]
     if stdin_image:
         answers = iter([answer_image(network, env.stdin.buffer, polarity=seen_as)])

@@ -6,6 +6,8 @@ damaged file makes Pillow raise ends in one :class:`ImageError`.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import stat
 import warnings
 from importlib import import_module
@@ -22,17 +24,22 @@ from digitcli.paths import printable
 Picture = NDArray[np.uint8]
 """Pixels of shape (height, width), grey, or (height, width, 3), RGB."""
 
-COMMON_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "PPM")
-RARE_FORMATS = {
-    "TIFF": "TiffImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "AVIF": "AvifImagePlugin",
-    "JPEG2000": "Jpeg2KImagePlugin",
-    "ICO": "IcoImagePlugin",
-    "PCX": "PcxImagePlugin",
-    "TGA": "TgaImagePlugin",
+FORMATS = {
+    "PNG": ("Png", rb"\x89PNG"),
+    "JPEG": ("Jpeg", rb"\xff\xd8\xff"),
+    "GIF": ("Gif", rb"GIF8"),
+    "BMP": ("Bmp", rb"BM"),
+    "TIFF": ("Tiff", rb"II[*+]\0|MM\0[*+]"),
+    "WEBP": ("WebP", rb"RIFF....WEBP"),
+    "AVIF": ("Avif", rb"....ftypavi[fs]"),
+    "JPEG2000": ("Jpeg2K", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP"),
+    "PPM": ("Ppm", rb"P[1-6fF]"),
+    "ICO": ("Ico", rb"\0\0\1\0"),
+    "PCX": ("Pcx", rb"\n[\0\2\3\5]"),
+    "DIB": ("Bmp", rb"[\x0c\x28\x40\x6c\x7c]\0\0\0"),
+    "TGA": ("Tga", rb".[\0\1][\1-\3\x09-\x0b]"),
 }
-"""Formats that Pillow knows only after this module of it has been imported."""
+"""The formats that are decoded: Pillow's module for each, and how its files begin."""
 
 SIGHT = 640
 """Pixels on the longer side that are enough to see a single digit."""
@@ -104,20 +111,34 @@ def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int =
         raise _damaged(name, error) from error
 
 
+def upright_size(file: str | Path | BinaryIO) -> tuple[int, int]:
+    """Width and height of an image that `decode` has read, before it was reduced."""
+    if not isinstance(file, (str, Path)):
+        file.seek(0)
+    with _open(file) as image:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+        return image.size[::-1] if turned else image.size
+
+
 def _damaged(name: str, error: Exception) -> ImageError:
     reason = printable(str(error)) or type(error).__name__
     return ImageError(f"{name} is damaged ({reason}); save the image again")
 
 
 def _open(file: str | Path | BinaryIO) -> Image.Image:
-    """Read the header only; import the plugins of the rarer formats when they are needed."""
-    try:
-        return Image.open(file, formats=COMMON_FORMATS)
-    except UnidentifiedImageError:
-        for module in RARE_FORMATS.values():
-            import_module(f"PIL.{module}")
-        known = [format for format in RARE_FORMATS if format in Image.OPEN]
-        return Image.open(file, formats=known)
+    """Read the header with the decoder of the one format that the file begins like."""
+    if isinstance(file, (str, Path)):
+        with open(file, "rb") as opened:
+            start = opened.read(16)
+    else:
+        start = file.read(16)
+        file.seek(0)
+    for format, (module, beginning) in FORMATS.items():
+        if re.match(beginning, start, re.DOTALL):
+            with contextlib.suppress(ImportError):  # a Pillow that was built without it
+                import_module(f"PIL.{module}ImagePlugin")
+                return Image.open(file, formats=(format,))
+    raise UnidentifiedImageError
 
 
 def _pixels(image: Image.Image, name: str, sight: int) -> Picture:

@@ -17,7 +17,7 @@ from digitcli.images.morphology import Float32Array, Mask, blur, dilate, erode
 from digitcli.images.normalize import Polarity
 from digitcli.images.regions import Regions
 
-PAGE_SIDE = 1280
+PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
 PAPER_SIDE = 160
 """Longer side of the reduced picture that the lighting of the paper is estimated on."""

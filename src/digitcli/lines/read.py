@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import Picture
+from digitcli.images.decode import Picture, decode, upright_size
 from digitcli.images.normalize import Polarity
 from digitcli.images.regions import Regions
 from digitcli.lines.candidates import candidates, digit_image, log_odds
-from digitcli.lines.ink import Ink, find_ink, weighted_median
+from digitcli.lines.ink import PAGE_SIDE, Ink, find_ink, weighted_median
 from digitcli.lines.pattern import Pattern
 from digitcli.lines.rows import find_rows, heights
 from digitcli.lines.search import best_path
 from digitcli.lines.split import Piece, Stroke, split
 from digitcli.model.network import Model
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; right and bottom are just outside."""
 
 SKIP = 6.0
 """What it costs to leave out a stroke as large as a digit, in log-odds."""
@@ -31,14 +36,13 @@ class Digit:
 
     Attributes
     ----------
-    box : tuple of int
-        Left, top, right and bottom in pixels of the picture.
+    box : Box
     probabilities : ndarray of float32, shape (10,)
     digit : int
         The most probable one that the pattern allows.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     probabilities: NDArray[np.float32]
     digit: int
 
@@ -64,6 +68,59 @@ class Row:
     def confidence(self) -> float:
         """Product over the digits."""
         return float(np.prod([digit.confidence for digit in self.digits]))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A picture and the rows in it.
+
+    Attributes
+    ----------
+    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
+        The picture, reduced if it is large.
+    seen : list of Row
+        The rows, with boxes in pixels of `picture`;
+    rows : list of Row
+        and with boxes in pixels of the file, held upright.
+    """
+
+    picture: Picture
+    seen: list[Row]
+    rows: list[Row]
+
+
+def read_page(
+    file: str | Path | BinaryIO,
+    model: Model,
+    *,
+    name: str | None = None,
+    polarity: Polarity = Polarity.AUTO,
+    pattern: Pattern | None = None,
+) -> Page:
+    """Read every row of handwritten digits in an image file.
+
+    Parameters
+    ----------
+    file : str, Path or binary file object
+        An image as `digitcli.read_digit` takes it.
+    model : Model
+    name : str, optional
+        What error messages call the image; the path by default.
+    polarity, pattern
+        As for `read_rows`.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read as an image, holds no ink or no row with the pattern.
+    """
+    picture = decode(file, name, sight=PAGE_SIDE)
+    try:
+        rows = read_rows(picture, model, polarity=polarity, pattern=pattern)
+    except ImageError as error:
+        raise ImageError(f"{name or file} {error}") from None
+    scale = upright_size(file)[0] / picture.shape[1]
+    return Page(picture, rows, [_scaled(row, scale) for row in rows])
 
 
 def read_rows(
@@ -164,18 +221,9 @@ def _without_smudges(rows: list[Row | None]) -> list[Row]:
 
 
 def _scaled(row: Row, scale: float) -> Row:
-    return Row(
-        tuple(
-            Digit(
-                (
-                    round(digit.box[0] * scale),
-                    round(digit.box[1] * scale),
-                    round(digit.box[2] * scale),
-                    round(digit.box[3] * scale),
-                ),
-                digit.probabilities,
-                digit.digit,
-            )
-            for digit in row.digits
-        )
-    )
+    return Row(tuple(replace(digit, box=_scaled_box(digit.box, scale)) for digit in row.digits))
+
+
+def _scaled_box(box: Box, scale: float) -> Box:
+    left, top, right, bottom = box
+    return round(left * scale), round(top * scale), round(right * scale), round(bottom * scale)

@@ -52,7 +52,7 @@ def best_path(
     for number, candidate in enumerate(candidates):
         starting[candidate.first].append(number)
     for piece in range(count):
-        for place in np.flatnonzero(np.isfinite(best[piece])):
+        for place in np.flatnonzero(np.isfinite(best[piece])).tolist():
             here = best[piece, place]
             _improve(best, back, piece + 1, place, here + skips[piece], (piece, place, None))
             if pattern and place == places:
@@ -85,4 +85,4 @@ def _improve(
 ) -> None:
     if score > best[piece, place]:
         best[piece, place] = score
-        back[piece, int(place)] = step
+        back[piece, place] = step

@@ -34,12 +34,12 @@ class Stroke:
     @property
     def bottom(self) -> int:
         """The row of pixels after its last."""
-        return self.top + self.mask.shape[0]
+        return self.top + int(self.mask.shape[0])
 
     @property
     def right(self) -> int:
         """The column of pixels after its last."""
-        return self.left + self.mask.shape[1]
+        return self.left + int(self.mask.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +108,8 @@ def _paths(ink: Float32Array, apart: float, count: int) -> list[Path]:
     """
     cost = ink + np.float32(BLANK)
     from_top, down = cheapest_ways(cost)
-    from_bottom, up = (table[::-1] for table in cheapest_ways(cost[::-1]))
-    through = from_top + from_bottom - cost
+    from_bottom, up = cheapest_ways(cost[::-1])
+    through = from_top + from_bottom[::-1] - cost
     found = []
     for share in THROUGH:
         row = int(share * len(ink))
@@ -118,7 +118,7 @@ def _paths(ink: Float32Array, apart: float, count: int) -> list[Path]:
                 found.append((float(through[row, column]), row, column))
     paths: list[Path] = []
     for _, row, column in sorted(found):
-        path = _trace(row, column, down, up)
+        path = _trace(row, column, down, up[::-1])
         if len(paths) < count and all(np.abs(path - other).mean() >= apart for other in paths):
             paths.append(path)
     return paths

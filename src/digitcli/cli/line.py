@@ -1,0 +1,136 @@
+"""`digitcli predict --line`: whole rows of digits, each with its place in the picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digitcli.cli.environment import Environment
+from digitcli.errors import ExitCode, ImageError, UsageError
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from digitcli.images.normalize import Polarity
+    from digitcli.lines.pattern import Pattern
+    from digitcli.lines.read import Digit, Page
+    from digitcli.model.network import Model
+    from digitcli.prediction.paths import Burst
+
+UNSURE = "?"
+_DECIMALS = 6
+
+
+def row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern | None:
+    """Return what ``--length`` and ``--pattern`` allow, None for anything.
+
+    Raises
+    ------
+    UsageError
+        If they are given without ``--line`` or contradict each other.
+    """
+    if length is None and pattern is None:
+        return None
+    if not line:
+        raise UsageError("--length and --pattern are about rows of digits; add --line")
+    if length is not None and pattern is not None:
+        raise UsageError("--pattern says the length too; leave out --length")
+    from digitcli.lines.pattern import parse_pattern
+
+    return parse_pattern("d" * (length or 0) if pattern is None else pattern)
+
+
+def predict_rows(
+    env: Environment,
+    model: Model,
+    bursts: Iterable[Burst],
+    *,
+    format: str,
+    polarity: Polarity,
+    pattern: Pattern | None = None,
+    min_confidence: float = 0.0,
+    explain: Path | None = None,
+) -> ExitCode:
+    """Read the rows in each picture and write a line for each row; pictures keep their order."""
+    from digitcli.lines.read import read_page
+
+    if format == "csv":
+        env.answer("path,row,digits,confidence")
+    failed = 0
+    for burst in bursts:
+        for item in burst:
+            path, name = (item, printable(item)) if isinstance(item, str) else (item.path, "")
+            try:
+                if not isinstance(item, str):
+                    raise ImageError(item.reason)
+                source = BytesIO(env.stdin.buffer.read()) if item == STDIN_IMAGE else item
+                name = "the image on stdin" if item == STDIN_IMAGE else name
+                page = read_page(source, model, name=name, polarity=polarity, pattern=pattern)
+            except ImageError as error:
+                failed += 1
+                if format == "json":
+                    env.answer(json.dumps({"path": path, "error": str(error)}))
+                else:
+                    env.warn(str(error))
+                continue
+            for line in _lines(path, page, format, min_confidence):
+                env.answer(line)
+            env.stdout.flush()
+            if explain is not None:
+                _write_explanation(page, path, explain)
+    return ExitCode.PARTIAL if failed else ExitCode.OK
+
+
+STDIN_IMAGE = "-"
+"""Stands for the one image on stdin."""
+
+
+def _lines(path: str, page: Page, format: str, min_confidence: float) -> list[str]:
+    if format == "json":
+        return [json.dumps(_page_object(path, page, min_confidence), separators=(",", ":"))]
+    if format == "csv":
+        name = printable(path)
+        if any(character in name for character in ',"'):
+            name = '"' + name.replace('"', '""') + '"'
+        return [
+            f"{name},{number},{row.text(min_confidence)},{row.confidence:.4f}"
+            for number, row in enumerate(page.rows)
+        ]
+    return [
+        f"{printable(path)}\t{row.text(min_confidence)}\t{row.confidence:.4f}" for row in page.rows
+    ]
+
+
+def _page_object(path: str, page: Page, min_confidence: float) -> dict[str, Any]:
+    return {
+        "path": path,
+        "rows": [
+            {
+                "row": number,
+                "text": row.text(min_confidence),
+                "confidence": round(row.confidence, _DECIMALS),
+                "digits": [_digit_object(digit, number, min_confidence) for digit in row.digits],
+            }
+            for number, row in enumerate(page.rows)
+        ],
+    }
+
+
+def _digit_object(digit: Digit, row: int, min_confidence: float) -> dict[str, Any]:
+    return {
+        "digit": digit.digit if digit.confidence >= min_confidence else None,
+        "confidence": round(digit.confidence, _DECIMALS),
+        "row": row,
+        "box": list(digit.box),
+    }
+
+
+def _write_explanation(page: Page, path: str, folder: Path) -> None:
+    from digitcli.files import atomic_write
+    from digitcli.lines.draw import draw_rows
+
+    name = "stdin" if path == STDIN_IMAGE else Path(path).name
+    with atomic_write(folder / f"{name}.rows.png") as file:
+        draw_rows(page.picture, page.seen).save(file, format="PNG")
