@@ -14,6 +14,9 @@ from digitcli.images.stroke import restroke
 NARROWEST, WIDEST = 2.2, 3.6
 """Bounds for the mean stroke width; 70 % of MNIST's digits lie within."""
 
+FAINTEST = 0.7
+"""The edge of a faint digit runs at this share of its own density at most."""
+
 FINE = 6
 """Strokes are shaped on a digit this many times larger than the final one."""
 
@@ -42,10 +45,15 @@ def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
     top, bottom, left, right = bounding_box(digit)
     own = np.pad(density * dilate(digit.astype(np.float32), 3), margin)
     own = own[top : bottom + 2 * margin, left : right + 2 * margin]
+    limit = min(limit, FAINTEST * float(own.max()))
     height, width = own.shape
     scale = FINE * BOX / (max(height, width) - 2 * margin)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    fine = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC)) > limit
+    if scale >= 1:
+        fine = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC)) > limit
+    else:  # a line of one pixel covers this much of a larger one, and must not get lost
+        ink = Image.fromarray((own > limit).astype(np.float32))
+        fine = np.asarray(ink.resize(size, Image.Resampling.BOX)) > scale / 2
     return crop(fine)
 
 

@@ -75,7 +75,7 @@ def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
         root = root[root]
         if np.array_equal(root, before):
             break
-    _, number = np.unique(root, return_inverse=True)
+    number = (np.cumsum(root == np.arange(count)) - 1)[root]  # roots are their own, and numbered
     change = change.astype(np.intp)
     change[starts] = number + 1
     change[ends] = -(number + 1)
