@@ -18,7 +18,7 @@ from digitcli.data.sources import load_dataset
 from digitcli.training.variants import with_variants
 
 UCI_COPIES = 3
-VARIANT_SHARE = 0.6
+VARIANT_SHARE = 0.4
 
 
 def main() -> None:

@@ -28,9 +28,6 @@ class Recipe:
         Nesterov momentum.
     alpha : float
         L2 penalty (as in MLPClassifier: divided by the batch size in the gradient).
-    averaging : float
-        Weight averaging: share of the running mean of the weights that is kept from one epoch
-        to the next; the mean is what is validated and saved. 0 turns it off.
     augmentation : Augmentation or None
         Distortions of the training images; None trains on the images as they are.
     calm_epochs : int
@@ -44,7 +41,6 @@ class Recipe:
     warmup_epochs: int
     momentum: float
     alpha: float
-    averaging: float
     augmentation: Augmentation | None
     calm_epochs: int = 0
 
@@ -102,7 +98,6 @@ RECIPES = {
         warmup_epochs=1,
         momentum=0.9,
         alpha=1e-5,
-        averaging=0.0,
         augmentation=HANDWRITING,
         calm_epochs=2,
     ),
@@ -114,7 +109,6 @@ RECIPES = {
         warmup_epochs=2,
         momentum=0.9,
         alpha=1e-5,
-        averaging=0.0,
         augmentation=HANDWRITING,
         calm_epochs=8,
     ),
@@ -126,18 +120,16 @@ RECIPES = {
         warmup_epochs=4,
         momentum=0.9,
         alpha=1e-5,
-        averaging=0.0,
         augmentation=HANDWRITING,
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1000, 700),
-        epochs=260,
+        epochs=450,
         batch_size=512,
         learning_rate_init=0.22,
         warmup_epochs=4,
         momentum=0.9,
         alpha=1e-5,
-        averaging=0.0,
         augmentation=EVERYDAY,
     ),
     "small": Recipe(
@@ -148,7 +140,6 @@ RECIPES = {
         warmup_epochs=1,
         momentum=0.9,
         alpha=1e-4,
-        averaging=0.0,
         augmentation=HANDWRITING,
     ),
     "fine-tune": Recipe(
@@ -159,7 +150,6 @@ RECIPES = {
         warmup_epochs=1,
         momentum=0.9,
         alpha=1e-5,
-        averaging=0.0,
         augmentation=HANDWRITING,
     ),
 }
