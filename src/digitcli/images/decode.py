@@ -34,7 +34,7 @@ FORMATS = {
     "AVIF": ("Avif", rb"....ftypavi[fs]"),
     "JPEG2000": ("Jpeg2K", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP"),
     "PPM": ("Ppm", rb"P[1-6fF]"),
-    "ICO": ("Ico", rb"\0\0\1\0"),
+    "ICO": ("Ico", rb"\0\0\x01\0"),
     "PCX": ("Pcx", rb"\n[\0\2\3\5]"),
     "DIB": ("Bmp", rb"[\x0c\x28\x40\x6c\x7c]\0\0\0"),
     "TGA": ("Tga", rb".[\0\1][\1-\3\x09-\x0b]"),
