@@ -110,6 +110,22 @@ def command(
             show_default=False,
         ),
     ] = None,
+    line: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Read pictures of whole rows instead: a file with the columns path and text.",
+            show_default=False,
+        ),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="With --line, also draw every picture with what was read in it.",
+            show_default=False,
+        ),
+    ] = None,
     polarity: PolarityOption = Polarity.AUTO,
     data_dir: DataDir = None,
     quiet: Quiet = False,
@@ -122,6 +138,7 @@ def command(
     """
     _check_name(report, ".html", "--report")
     _check_name(junit, ".xml", "--junit")
+    _check_name(gallery, ".png", "--gallery")
     _check_fraction(fail_under, "--fail-under")
     _check_fraction(fail_under_class, "--fail-under-class")
     if model_file is not None:
@@ -135,6 +152,23 @@ def command(
 
     env = Environment(quiet=quiet)
     first = load_model(model)
+    if gallery is not None and line is None:
+        raise UsageError("--gallery is about rows of digits; add --line")
+    if line is not None:
+        from digitcli.cli.line import evaluate_rows
+        from digitcli.images.normalize import Polarity as ImagePolarity
+
+        if any(option is not None for option in (dataset, report, against, junit)):
+            raise UsageError("--line is evaluated alone; leave out --dataset, --report, --against")
+        return evaluate_rows(
+            env,
+            first,
+            line,
+            format=output.value,
+            polarity=ImagePolarity(polarity.value),
+            gallery=gallery,
+            fail_under=fail_under,
+        )
     second = None if against is None else load_model(against)
     spec = dataset or _trained_on(first)
     is_folder = Path(spec).is_dir()

@@ -134,3 +134,46 @@ def _write_explanation(page: Page, path: str, folder: Path) -> None:
     name = "stdin" if path == STDIN_IMAGE else Path(path).name
     with atomic_write(folder / f"{name}.rows.png") as file:
         draw_rows(page.picture, page.seen).save(file, format="PNG")
+
+
+def evaluate_rows(
+    env: Environment,
+    model: Model,
+    labels: Path,
+    *,
+    format: str,
+    polarity: Polarity,
+    gallery: Path | None = None,
+    fail_under: float | None = None,
+) -> ExitCode:
+    """Read labelled pictures of rows, answer how many are right, and draw them all."""
+    from digitcli.cli.progress import show_progress
+    from digitcli.evaluation.lines import evaluate_lines, read_labels
+    from digitcli.evaluation.lines import gallery as draw_gallery
+    from digitcli.files import atomic_write
+
+    labelled = read_labels(labels)
+    with show_progress(env) as work:
+        result = evaluate_lines(
+            model,
+            labelled,
+            polarity=polarity,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    if format == "json":
+        env.answer(json.dumps({**result.to_dict(), "model": model.name}, allow_nan=False))
+    else:
+        env.answer(f"pictures entirely right  {result.string_accuracy:7.2%}")
+        env.answer(f"rows entirely right      {result.row_accuracy:7.2%}")
+        env.answer(f"digit error rate         {result.digit_error_rate:7.2%}")
+    for reading in result.readings:
+        if reading.error:
+            env.warn(reading.error)
+    if gallery is not None:
+        with atomic_write(gallery) as file:
+            draw_gallery(result).save(file, format="PNG")
+        env.say(f"gallery written to {gallery}")
+    if fail_under is not None and result.string_accuracy < fail_under:
+        env.warn(f"digitcli: {result.string_accuracy:.4f} of the pictures right, not {fail_under}")
+        return ExitCode.BELOW_BAR
+    return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK

@@ -1,0 +1,202 @@
+"""How well rows of digits are read: whole rows right, and digits by edit distance."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from digitcli.errors import DataError, ImageError
+from digitcli.images.normalize import Polarity
+from digitcli.lines.draw import draw_rows
+from digitcli.lines.read import Page, read_page
+from digitcli.model.network import Model
+from digitcli.paths import printable
+
+CELL = 320, 240
+"""Size of a picture in the gallery."""
+COLUMNS = 4
+TITLE = 40
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """A picture and the texts of its rows."""
+
+    path: Path
+    name: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in a picture; no page where it could not be."""
+
+    truth: LabelledRows
+    page: Page | None
+    error: str | None = None
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The texts of the rows that were read."""
+        return tuple(row.text() for row in self.page.rows) if self.page else ()
+
+    @property
+    def right(self) -> bool:
+        """Whether every digit of every row is right."""
+        return self.rows == self.truth.rows
+
+
+@dataclass(frozen=True)
+class LineEvaluation:
+    """The readings of labelled pictures of rows."""
+
+    readings: tuple[Reading, ...]
+
+    @property
+    def string_accuracy(self) -> float:
+        """Share of the pictures whose rows are all right, 0 to 1."""
+        return sum(reading.right for reading in self.readings) / len(self.readings)
+
+    @property
+    def row_accuracy(self) -> float:
+        """Share of the rows that are right, 0 to 1."""
+        right = sum(common_rows(reading.truth.rows, reading.rows) for reading in self.readings)
+        return right / sum(len(reading.truth.rows) for reading in self.readings)
+
+    @property
+    def digit_error_rate(self) -> float:
+        """Digits to insert, delete or replace, as a share of all digits."""
+        errors = sum(
+            edit_distance("".join(reading.truth.rows), "".join(reading.rows))
+            for reading in self.readings
+        )
+        return errors / sum(len("".join(reading.truth.rows)) for reading in self.readings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain builtins for JSON."""
+        return {
+            "string_accuracy": self.string_accuracy,
+            "row_accuracy": self.row_accuracy,
+            "digit_error_rate": self.digit_error_rate,
+            "count": len(self.readings),
+            "pictures": [
+                {
+                    "path": reading.truth.name,
+                    "text": "\n".join(reading.truth.rows),
+                    "read": "\n".join(reading.rows),
+                    **({"error": reading.error} if reading.error else {}),
+                }
+                for reading in self.readings
+            ],
+        }
+
+
+def read_labels(path: Path) -> list[LabelledRows]:
+    r"""Read a CSV file with the columns path and text.
+
+    Paths are relative to the file; the rows of a text are joined by ``\n``, written out or as a
+    line end, and spaces count for nothing.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no such columns or a text that holds no digits.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{printable(path)} cannot be read as CSV: {error}") from None
+    labelled = []
+    for number, line in enumerate(lines, 2):
+        name, text = line.get("path"), line.get("text")
+        if not name or not text:
+            raise DataError(
+                f"{printable(path)} has no path or no text in line {number}; "
+                "it needs the columns path and text"
+            )
+        rows = tuple("".join(row.split()) for row in text.replace("\\n", "\n").splitlines())
+        if not all(row.isascii() and row.isdigit() for row in rows):
+            raise DataError(
+                f"{printable(path)} has the text {text!r} in line {number}; write only digits"
+            )
+        labelled.append(LabelledRows(path.parent / name, name, rows))
+    if not labelled:
+        raise DataError(f"{printable(path)} names no pictures; add lines of path and text")
+    return labelled
+
+
+def evaluate_lines(
+    model: Model,
+    labelled: list[LabelledRows],
+    *,
+    polarity: Polarity = Polarity.AUTO,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> LineEvaluation:
+    """Let a model read labelled pictures of rows."""
+    return LineEvaluation(tuple(_readings(model, labelled, polarity, on_progress)))
+
+
+def _readings(
+    model: Model,
+    labelled: list[LabelledRows],
+    polarity: Polarity,
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[Reading]:
+    for done, truth in enumerate(labelled, 1):
+        try:
+            yield Reading(truth, read_page(truth.path, model, polarity=polarity))
+        except ImageError as error:
+            yield Reading(truth, None, str(error))
+        if on_progress:
+            on_progress(done, len(labelled))
+
+
+def edit_distance(truth: str, read: str) -> int:
+    """Fewest digits to insert, delete or replace (Levenshtein, 1966)."""
+    distances = list(range(len(read) + 1))
+    for row, wanted in enumerate(truth, 1):
+        diagonal, distances[0] = distances[0], row
+        for column, got in enumerate(read, 1):
+            replaced = diagonal + (wanted != got)
+            diagonal = distances[column]
+            distances[column] = min(replaced, diagonal + 1, distances[column - 1] + 1)
+    return distances[-1]
+
+
+def common_rows(truth: tuple[str, ...], read: tuple[str, ...]) -> int:
+    """Most rows of `truth` that are in `read`, in the same order."""
+    longest = np.zeros((len(truth) + 1, len(read) + 1), int)
+    for i, wanted in enumerate(truth):
+        for j, got in enumerate(read):
+            longest[i + 1, j + 1] = (
+                longest[i, j] + 1 if wanted == got else max(longest[i, j + 1], longest[i + 1, j])
+            )
+    return int(longest[-1, -1])
+
+
+def gallery(result: LineEvaluation) -> Image.Image:
+    """Draw every picture with what was read in it; wrong ones have a red title."""
+    width, height = CELL
+    count = len(result.readings)
+    sheet = Image.new("RGB", (COLUMNS * width, -(-count // COLUMNS) * (height + TITLE)), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(13)
+    for number, reading in enumerate(result.readings):
+        left = number % COLUMNS * width
+        top = number // COLUMNS * (height + TITLE)
+        colour = "#1f2328" if reading.right else "#cf222e"
+        read = " ".join(reading.rows) or reading.error or "nothing"
+        draw.text((left + 4, top + 2), f"is    {' '.join(reading.truth.rows)}"[:44], colour, font)
+        draw.text((left + 4, top + 20), f"read {read}"[:44], colour, font)
+        if reading.page:
+            picture = draw_rows(reading.page.picture, reading.page.seen)
+            picture.thumbnail((width - 8, height - 8))
+            sheet.paste(picture, (left + 4, top + TITLE))
+    return sheet
