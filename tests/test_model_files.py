@@ -165,11 +165,15 @@ def endless_metadata(content: dict[str, Any]) -> None:
     content["metadata"]["self"] = content["metadata"]
 
 
-def branching_metadata(content: dict[str, Any]) -> None:
+def unfolding() -> list[Any]:
     nested: list[Any] = ["lol"]
     for _ in range(18):
         nested = [nested] * 10
-    content["metadata"]["laughs"] = nested
+    return nested
+
+
+def branching_metadata(content: dict[str, Any]) -> None:
+    content["metadata"]["laughs"] = unfolding()
 
 
 DAMAGES = [
@@ -177,7 +181,7 @@ DAMAGES = [
     (lambda c: c.update(version=[1]), "version"),
     (lambda c: c.pop("format"), "does not say"),
     (lambda c: c.update(members=[]), "1 to 64 networks"),
-    (lambda c: c.update(members=c["members"] * 65), "1 to 64 networks"),
+    (lambda c: c.update(members=[None] * 65), "1 to 64 networks"),
     (lambda c: c["members"][0].update(input_normalization="os.system"), "not known"),
     (lambda c: c["members"][0].update(input_normalization=[]), "not known"),
     (lambda c: c["members"][0]["weights"].pop(), "10 digits"),
@@ -191,8 +195,11 @@ DAMAGES = [
     (huge_shape, "not possible"),
     (nan_weight, "finite"),
     (lambda c: c.pop("metadata"), "metadata"),
-    (endless_metadata, "metadata is too large"),
-    (branching_metadata, "metadata is too large"),
+    (endless_metadata, "holds too much"),
+    (branching_metadata, "holds too much"),
+    (lambda c: c.update(version=unfolding(), format="digitcli-model"), "holds too much"),
+    (lambda c: c["metadata"].update(text=["x" * 10**6] * 100), "holds too much"),
+    (lambda c: c.update(members=c["members"] * 64), "holds too much"),
 ]
 
 

@@ -4,6 +4,8 @@
 machine; this one knows only the instructions that build ``dict``, ``list``, ``tuple``, ``str``,
 ``bytes``, ``int``, ``float``, ``bool`` and ``None``. There is no instruction to look up a name, so
 there is nothing that a file could call, and a size is believed only where the bytes are there.
+Neither can a small file make much of itself: instructions and texts are limited, and so is the
+tree that the object unfolds to where one thing stands in many places.
 
 The instructions are described in CPython's ``Lib/pickletools.py``.
 """
@@ -12,6 +14,12 @@ from __future__ import annotations
 
 import struct
 from typing import Any, Final
+
+MAX_INSTRUCTIONS: Final = 500_000
+MAX_ITEMS: Final = 200_000
+MAX_DEPTH: Final = 24
+MAX_TEXT: Final = 16 * 1024 * 1024
+"""Most bytes of text in the file, and most characters in the tree."""
 
 _MARK: Final = object()
 
@@ -38,19 +46,42 @@ def loads(data: bytes | memoryview) -> Plain:
         When `data` is cut short, damaged, or asks for anything but plain builtins.
     """
     try:
-        return _run(memoryview(data))
+        result = _run(memoryview(data))
     except PlainPickleError:
         raise
     except (IndexError, struct.error):
         raise PlainPickleError("it is cut short") from None
     except (ValueError, TypeError, KeyError, AttributeError, UnicodeDecodeError):
         raise PlainPickleError("it is damaged") from None
+    _check_size(result, len(data))
+    return result
+
+
+def _check_size(tree: Plain, most_bytes: int) -> None:
+    """Refuse a tree that is endless, deep, or larger than its file warrants."""
+    items, text, raw = MAX_ITEMS, MAX_TEXT, most_bytes
+    waiting: list[tuple[object, int]] = [(tree, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, dict):
+            items -= len(item)
+            text -= sum(map(len, item))
+            waiting.extend((value, depth + 1) for value in item.values())
+        elif isinstance(item, list | tuple):
+            items -= len(item)
+            waiting.extend((value, depth + 1) for value in item)
+        elif isinstance(item, str):
+            text -= len(item)
+        elif isinstance(item, memoryview):
+            raw -= len(item)
+        if min(items, text, raw) < 0 or depth > MAX_DEPTH:
+            raise PlainPickleError("it holds too much")
 
 
 def _run(data: memoryview) -> Plain:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
-    position = 0
+    position = text = 0
 
     def take(count: int) -> memoryview:
         nonlocal position
@@ -58,6 +89,13 @@ def _run(data: memoryview) -> Plain:
             raise PlainPickleError("it is cut short")
         position += count
         return data[position - count : position]
+
+    def take_text(count: int) -> str:
+        nonlocal text
+        text += count
+        if text > MAX_TEXT:
+            raise PlainPickleError("it holds too much")
+        return str(take(count), "utf-8", "surrogatepass")
 
     def number(form: str) -> Any:
         return struct.unpack(form, take(struct.calcsize(form)))[0]
@@ -70,7 +108,7 @@ def _run(data: memoryview) -> Plain:
                 return items
         raise PlainPickleError("it is damaged")
 
-    while True:
+    for _ in range(MAX_INSTRUCTIONS):
         code = take(1)[0]
         match code:
             case 0x80:  # PROTO
@@ -102,9 +140,9 @@ def _run(data: memoryview) -> Plain:
             case 0x47:  # BINFLOAT
                 stack.append(number(">d"))
             case 0x8C:  # SHORT_BINUNICODE
-                stack.append(str(take(take(1)[0]), "utf-8", "surrogatepass"))
+                stack.append(take_text(take(1)[0]))
             case 0x58:  # BINUNICODE
-                stack.append(str(take(number("<I")), "utf-8", "surrogatepass"))
+                stack.append(take_text(number("<I")))
             case 0x43:  # SHORT_BINBYTES
                 stack.append(take(take(1)[0]))
             case 0x42:  # BINBYTES
@@ -153,6 +191,7 @@ def _run(data: memoryview) -> Plain:
                 raise PlainPickleError(
                     f"it holds more than plain data (pickle instruction 0x{code:02x})"
                 )
+    raise PlainPickleError("it holds too much")
 
 
 def _list(item: Any) -> list[Any]:
