@@ -23,7 +23,7 @@ from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
 
 TRAINING = (
-    "train", "--dataset", "digits", "--hidden", "32", "--epochs", "30", "--averaging", "0.7",
+    "train", "--dataset", "digits", "--hidden", "32", "--epochs", "30",
     "--checkpoint-interval", "0",
 )  # fmt: skip
 TINY = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=6)

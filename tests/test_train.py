@@ -62,7 +62,7 @@ def test_quiet_says_nothing_but_the_path(digitcli: Run, tmp_path: Path) -> None:
 def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path: Path) -> None:
     result = digitcli(
         *TINY, "--batch-size=50", "--learning-rate=0.03", "--momentum=0.8", "--alpha=0.001",
-        "--warmup-epochs=0", "--averaging=0.5", "--calm-epochs=1", "--seed=5", "--validation=0.2",
+        "--warmup-epochs=0", "--calm-epochs=1", "--seed=5", "--validation=0.2",
         "--augmentation=rotation=3,shear=0", "--patience=7", "--normalize=deslant",
         "--dtype=float16",
     )  # fmt: skip
@@ -75,7 +75,7 @@ def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path:
     } | {"rotation": 3, "shear": 0}
     assert used == {
         "hidden_layer_sizes": [16], "epochs": 2, "batch_size": 50, "learning_rate_init": 0.03,
-        "momentum": 0.8, "alpha": 0.001, "warmup_epochs": 0, "averaging": 0.5, "calm_epochs": 1,
+        "momentum": 0.8, "alpha": 0.001, "warmup_epochs": 0, "calm_epochs": 1,
         "patience": 7,
     }  # fmt: skip
     assert model.metadata["seed"] == 5

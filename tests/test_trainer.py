@@ -82,14 +82,6 @@ def test_the_best_epoch_is_kept_and_training_stops_when_patience_ends(few):
     assert outcome.metrics["validation_loss"] <= min(losses) + 1e-6
 
 
-def test_the_running_mean_of_the_weights_is_what_is_kept(few):
-    mean = train_model(few, Plan(replace(TINY, averaging=0.8)))
-    last = train_model(few, Plan(TINY))
-    losses = [outcome.model.metadata["history"][0]["training_loss"] for outcome in (mean, last)]
-    assert losses[0] == losses[1]  # the steps are the same
-    assert (weights_of(mean) != weights_of(last)).any()
-
-
 def test_without_validation_images_the_last_epoch_is_kept(few):
     outcome = train_model(few, Plan(TINY, validation=0, patience=1))
     assert outcome.best_epochs == outcome.epochs == (4,)

@@ -105,15 +105,6 @@ def command(
     alpha: Annotated[
         float | None, typer.Option(min=0, help="L2 penalty.", show_default=False)
     ] = None,
-    averaging: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Share of the running mean of the weights that an epoch keeps; 0 turns it off.",
-            show_default=False,
-        ),
-    ] = None,
     calm_epochs: Annotated[
         int | None,
         typer.Option(min=0, help="Last epochs, which distort the images less.", show_default=False),
@@ -249,7 +240,6 @@ def command(
         "warmup_epochs": warmup_epochs,
         "momentum": momentum,
         "alpha": alpha,
-        "averaging": averaging,
         "calm_epochs": calm_epochs,
     }
     loaded, unreadable = _load(env, dataset, data_dir)

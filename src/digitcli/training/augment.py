@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
+Normalize = Callable[[Float32Array], Float32Array]
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -297,6 +298,7 @@ def augment(
     seed: int,
     epoch: int,
     threads: int = 1,
+    normalize: Normalize | None = None,
 ) -> Float32Array:
     """Distort every image anew.
 
@@ -310,6 +312,8 @@ def augment(
         Equal seed, epoch and images give equal results, whatever the number of threads.
     threads : int
         Threads to work with; NumPy releases the interpreter lock.
+    normalize : callable, optional
+        What the network does to its input; see `digitcli.model.input`.
 
     Returns
     -------
@@ -327,7 +331,8 @@ def augment(
         part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         seeds = np.random.SeedSequence(seed, spawn_key=(epoch, chunk))
         rng = np.random.Generator(np.random.SFC64(seeds))
-        result[part] = _augment_chunk(images[part], settings, rng)
+        distorted = _augment_chunk(images[part], settings, rng)
+        result[part] = distorted if normalize is None else normalize(distorted)
 
     chunks = range(-(-len(images) // CHUNK))
     if threads == 1:
@@ -347,6 +352,7 @@ def augmented_epochs(
     seed: int,
     epochs: range,
     threads: int = 1,
+    normalize: Normalize | None = None,
 ) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
     """Shuffled and distorted training data of each epoch, made while the one before is used.
 
@@ -360,6 +366,8 @@ def augmented_epochs(
     epochs : range
         Epochs to go through; starting in the middle gives the same data as coming from the start.
     threads : int
+    normalize : callable, optional
+        What the network does to its input.
 
     Yields
     ------
@@ -370,7 +378,14 @@ def augmented_epochs(
     def prepare(epoch: int) -> tuple[Float32Array, NDArray[np.uint8]]:
         seeds = np.random.SeedSequence(seed, spawn_key=(epoch,))
         order = np.random.default_rng(seeds).permutation(len(images))
-        distorted = augment(images[order], plan(epoch), seed=seed, epoch=epoch, threads=threads)
+        distorted = augment(
+            images[order],
+            plan(epoch),
+            seed=seed,
+            epoch=epoch,
+            threads=threads,
+            normalize=normalize,
+        )
         return distorted, labels[order]
 
     with ThreadPoolExecutor(1) as background:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
 from digitcli.model.modelfile import pack_network, read_plain, unpack_network, write_plain
-from digitcli.model.network import Network
 from digitcli.training.trainer import TrainingState
 
 FORMAT: Final = "digitcli-checkpoint"
@@ -69,10 +68,7 @@ class Checkpoint:
             "history": state.history,
             "network": pack_network(state.network),
         }
-        # Where nothing is averaged, or the last epoch is the best, it is the same network.
-        if state.average is not state.network:
-            content["average"] = pack_network(state.average)
-        if state.best is not state.average:
+        if state.best is not state.network:
             content["best"] = pack_network(state.best)
         write_plain(content, self.path)
 
@@ -145,16 +141,7 @@ def _unpack(content: object) -> tuple[dict[str, Any], TrainingState]:
     if not isinstance(settings, dict) or not isinstance(history, list) or len(history) != epoch:
         raise ValueError("its history does not fit its epochs")
     network = unpack_network(content["network"])
-    average = _network_like(network, content.get("average"), network)
-    best = _network_like(network, content.get("best"), average)
-    state = TrainingState(network, average, best, epoch, best_epoch, best_loss, history)
-    return settings, state
-
-
-def _network_like(model: Network, packed: object, absent: Network) -> Network:
-    if packed is None:
-        return absent
-    network = unpack_network(packed)
-    if network.layer_sizes != model.layer_sizes:
+    best = unpack_network(content["best"]) if "best" in content else network
+    if network.layer_sizes != best.layer_sizes:
         raise ValueError("its networks differ in size")
-    return network
+    return settings, TrainingState(network, best, epoch, best_epoch, best_loss, history)

@@ -150,6 +150,7 @@ def train_model(
 
 def _training_data(dataset: Dataset, plan: Plan) -> TrainingData:
     """Set validation images aside, and mix in what is rehearsed, twice as much as of the new."""
+    _check_size(plan)
     data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
     if plan.rehearsal is not None:
         known = split_validation(plan.rehearsal, plan.validation, seed=plan.seed)
@@ -183,12 +184,27 @@ def _together(new: Dataset, times: int, known: Dataset) -> Dataset:
 
 def remove_checkpoints(output: Path) -> None:
     """Remove the checkpoints that lie beside a model."""
-    for path in output.parent.glob(f"{_escaped(output.name)}*.checkpoint"):
-        path.unlink(missing_ok=True)
+    for member in (None, *range(1, MAX_MEMBERS + 1)):
+        checkpoint_path(output, member).unlink(missing_ok=True)
 
 
-def _escaped(name: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+def _check_size(plan: Plan) -> None:
+    """Refuse a training whose files could not be read again, before it takes its time."""
+    sizes = (784, *plan.recipe.hidden_layer_sizes, 10)
+    weights = sum((units + 1) * following for units, following in pairwise(sizes))
+    in_model = weights * plan.members * (2 if plan.dtype == "float16" else 4)
+    in_checkpoint = weights * 2 * 4
+    if max(in_model, in_checkpoint) > MAX_FILE_BYTES - _ROOM:
+        raise TrainingError(
+            f"{plan.members} × {weights:,} weights are more than a model file or a checkpoint "
+            "may hold; make --hidden smaller or --members fewer"
+        )
+    records = plan.members * plan.recipe.epochs
+    if records * _ITEMS_PER_EPOCH > MAX_ITEMS:
+        raise TrainingError(
+            f"{plan.members} × {plan.recipe.epochs:,} epochs make a longer history than a model "
+            "file may hold; make --epochs or --members fewer"
+        )
 
 
 def _members(

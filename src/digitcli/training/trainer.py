@@ -24,7 +24,7 @@ from digitcli.training.recipe import Recipe
 Float32Array = NDArray[np.float32]
 
 PARTS = 4
-"""The learning rate changes and the mean of the weights moves so often in an epoch."""
+"""The learning rate changes so often in an epoch."""
 
 _SMALL_STEP = 2**25
 """Multiply-adds of a step through all layers below which BLAS threads cost more than they give."""
@@ -58,12 +58,10 @@ class TrainingState:
     Attributes
     ----------
     network : Network
-        The weights that steps are taken from.
-    average : Network
-        The running mean of the weights; the network itself where the recipe averages nothing.
+        The weights that the next epoch starts from.
     best : Network
-        The mean (or network) of the epoch with the least validation loss, or of the last one
-        where there is no validation data.
+        The weights after the epoch with the least validation loss, or after the last one where
+        there is no validation data.
     epoch : int
         Epochs that are done.
     best_epoch : int
@@ -74,7 +72,6 @@ class TrainingState:
     """
 
     network: Network
-    average: Network
     best: Network
     epoch: int = 0
     best_epoch: int = 0
@@ -121,7 +118,7 @@ def initial_state(recipe: Recipe, *, seed: int, input_normalization: str = "none
 
 def state_from(network: Network) -> TrainingState:
     """Return the state of a training that starts at the weights of `network`."""
-    return TrainingState(network=network, average=network, best=network)
+    return TrainingState(network=network, best=network)
 
 
 def train(
@@ -186,7 +183,7 @@ def train(
                 started = time.perf_counter()
                 training_loss = learner.run_epoch(images, labels, state.epoch)
                 seconds = time.perf_counter() - started
-                loss, accuracy = _validate(learner.average, validation, data.validation.labels)
+                loss, accuracy = _validate(learner.network, validation, data.validation.labels)
                 record = EpochRecord(
                     epoch=state.epoch + 1,
                     epochs=recipe.epochs,
@@ -225,12 +222,10 @@ def _blas_threads(network: Network, batch_size: int) -> contextlib.AbstractConte
 
 
 def _next_state(state: TrainingState, learner: _Learner, record: EpochRecord) -> TrainingState:
-    average = learner.average
     better = record.validation_loss is None or record.validation_loss < state.best_loss
     return TrainingState(
         network=learner.network,
-        average=average,
-        best=average if better else state.best,
+        best=learner.network if better else state.best,
         epoch=record.epoch,
         best_epoch=record.epoch if better else state.best_epoch,
         best_loss=state.best_loss
@@ -255,10 +250,10 @@ def _epochs(
                 seed=seed,
                 epochs=remaining,
                 threads=threads,
+                normalize=normalize,
             )
         ) as epochs:
-            for images, labels in epochs:
-                yield normalize(images), labels
+            yield from epochs
         return
     features = normalize(as_features(training.images))
     for epoch in remaining:
@@ -268,11 +263,10 @@ def _epochs(
 
 
 class _Learner:
-    """An MLPClassifier that takes its epochs one by one, and the running mean of its weights."""
+    """An MLPClassifier that takes its epochs one by one."""
 
     def __init__(self, recipe: Recipe, state: TrainingState) -> None:
         self._recipe = recipe
-        self._normalization = state.network.input_normalization
         self._classifier: Any = Network(state.network.weights, state.network.biases).to_sklearn()
         self._classifier.set_params(
             momentum=recipe.momentum,
@@ -283,24 +277,20 @@ class _Learner:
             max_iter=1,
         )
         self.network = state.network
-        self.average = state.average
-        self._mean = [array.copy() for array in (*state.average.weights, *state.average.biases)]
 
     def run_epoch(self, images: Float32Array, labels: NDArray[np.uint8], epoch: int) -> float:
         """Take one step for each mini-batch, keep the weights, and return the mean loss."""
         loss = 0.0
         parts = _parts(labels, self._recipe.batch_size)
         for index, part in enumerate(parts):
-            moment = epoch + index / len(parts)
-            loss += self._fit(images[part], labels[part], self._recipe.learning_rate(moment))
-            self._move_mean(moment, 1 / len(parts))
-        self.network = self._copied([*self._classifier.coefs_, *self._classifier.intercepts_])
-        self.average = self._copied(self._mean) if self._recipe.averaging else self.network
+            rate = self._recipe.learning_rate(epoch + index / len(parts))
+            loss += self._fit(images[part], labels[part], rate)
+        self.network = Network(
+            tuple(weight.copy() for weight in self._classifier.coefs_),
+            tuple(bias.copy() for bias in self._classifier.intercepts_),
+            self.network.input_normalization,
+        )
         return loss / len(labels)
-
-    def _copied(self, arrays: list[Float32Array]) -> Network:
-        copies, count = [array.copy() for array in arrays], len(arrays) // 2
-        return Network(tuple(copies[:count]), tuple(copies[count:]), self._normalization)
 
     def _fit(self, images: Float32Array, labels: NDArray[np.uint8], learning_rate: float) -> float:
         """Take one step for each mini-batch and return the sum of the images' losses."""
@@ -321,15 +311,6 @@ class _Learner:
         if not np.isfinite(loss):
             raise _diverged(learning_rate)
         return loss * len(labels)
-
-    def _move_mean(self, moment: float, step: float) -> None:
-        """Move the mean of the weights towards the present ones, faster at the beginning."""
-        if not self._recipe.averaging:
-            return
-        keep = min(self._recipe.averaging, (1 + moment) / (2 + moment)) ** step
-        present = (*self._classifier.coefs_, *self._classifier.intercepts_)
-        for mean, array in zip(self._mean, present, strict=True):
-            mean += np.float32(1 - keep) * (array - mean)
 
 
 def _parts(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:

@@ -58,7 +58,7 @@ def flagged_one(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
     top, bottom, width = _stroke_ends(ink)
     height = bottom[0] - top[0]
     angle = np.deg2rad(rng.uniform(25, 58))  # from upright
-    length = height * rng.uniform(0.25, 0.7)
+    length = height * rng.uniform(0.25, 0.6)
     end = top + length * np.array([np.cos(angle), -np.sin(angle)])
     ink = np.maximum(ink, _segment(top, end, width))
     if rng.random() < 1 / 3:
