@@ -6,6 +6,7 @@ import contextlib
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
 from digitcli.evaluation.metrics import accuracy, expected_calibration_error, log_loss
 from digitcli.model.input import as_features
+from digitcli.model.modelfile import MAX_FILE_BYTES, MAX_MEMBERS
 from digitcli.model.network import Model, Network
+from digitcli.model.plainpickle import MAX_ITEMS
 from digitcli.training.calibration import fit_temperature, fold_temperature
 from digitcli.training.checkpoint import Checkpoint, checkpoint_path, fingerprint
 from digitcli.training.committee import Member, OnEpoch, member_seeds, train_members
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import Interrupted, TrainingData, TrainingState, split_validation
+
+_ITEMS_PER_EPOCH = 8  # of a history; a few to spare
+_ROOM = 4 * 1024 * 1024  # for what is in a file besides weights
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ def train_model(
     KeyboardInterrupt
         On Ctrl-C before there is anything to save.
     """
+    _check_size(plan)
     data = _training_data(dataset, plan)
     members = _members(dataset, plan, output, resume, checkpoint_interval)
     if resume and on_step is not None:
@@ -150,7 +157,6 @@ def train_model(
 
 def _training_data(dataset: Dataset, plan: Plan) -> TrainingData:
     """Set validation images aside, and mix in what is rehearsed, twice as much as of the new."""
-    _check_size(plan)
     data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
     if plan.rehearsal is not None:
         known = split_validation(plan.rehearsal, plan.validation, seed=plan.seed)
