@@ -187,7 +187,7 @@ def test_a_fetch_that_has_nothing_to_do_clears_what_killed_ones_left(
     source: Path, files: list[RemoteFile], folder: Path
 ) -> None:
     fetch(files, [Mirror.parse(str(source))], folder)
-    left = folder / f".{files[0].name}.0123456789abcdef.tmp"
+    left = folder / f".{files[0].name}.0123456789abcdef.digitcli"
     left.mkdir()
     (left / "part").write_bytes(b"half")
     fetch(files, [], folder)

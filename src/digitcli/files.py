@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +20,7 @@ _HAS_FLOCK: bool = importlib.util.find_spec("fcntl") is not None
 if _HAS_FLOCK:
     import fcntl
 
-_TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{16}\.tmp$")
+_TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{16}\.digitcli$")
 
 
 @contextlib.contextmanager
@@ -27,23 +29,28 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The bytes go to a temporary file in the same folder, are flushed to disk and moved into place
     by one rename. When the block raises, `path` stays as it was and the temporary file is removed.
-    What a killed process left behind is cleared by the next write to the same folder.
+    What a killed process left behind is cleared by the next write to the same folder. A link is
+    followed, and a file that is replaced keeps its permissions.
 
     Raises
     ------
     DigitcliError
-        When the folder cannot be made or written, or the disk is full.
+        When the folder cannot be made or written, the disk is full, or `path` is something else
+        than a file.
     """
     target = Path(path)
     try:
+        if target.is_symlink() and _is_trusted(target):
+            target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
+        if target.exists() and not target.is_file():  # such as /dev/null, which root could replace
+            raise OSError(errno.EINVAL, "It is not a regular file")
         remove_litter(target.parent)
         file = _open_temporary(target)
         temporary = Path(file.name)
         try:
             with file:
+                _copy_mode(target, temporary)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -100,7 +107,7 @@ def remove_litter(folder: Path) -> None:
 def _remove_unless_locked(path: Path) -> None:
     with contextlib.ExitStack() as stack:
         if _HAS_FLOCK:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _HAS_FLOCK and path.is_dir():
@@ -109,8 +116,19 @@ def _remove_unless_locked(path: Path) -> None:
             path.unlink()
 
 
+def _is_trusted(link: Path) -> bool:
+    """Whether a link was made by the user or the system, not by somebody in a shared folder."""
+    return not hasattr(os, "geteuid") or link.lstat().st_uid in (0, os.geteuid())
+
+
+def _copy_mode(source: Path, target: Path) -> None:
+    """Let a private file stay private."""
+    with contextlib.suppress(FileNotFoundError):
+        target.chmod(stat.S_IMODE(source.lstat().st_mode) & 0o777)
+
+
 def _temporary_path(target: Path) -> Path:
-    return target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.tmp")
+    return target.with_name(f".{target.name[:50]}.{os.urandom(8).hex()}.digitcli")
 
 
 def _open_temporary(target: Path) -> BinaryIO:
