@@ -35,6 +35,7 @@ def model(tmp_path: Path) -> Model:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is answered when it is full, however slow the machine is."""
     monkeypatch.setattr(stream, "PATIENCE", 1e9)
+    monkeypatch.setattr(stream, "FIRST_BATCH", BATCH)
 
 
 def png(image: Image.Image, **options: object) -> bytes:
@@ -100,6 +101,19 @@ def test_slow_images_are_answered_before_a_batch_is_full(model: Model) -> None:
 
     first = next(answer_bursts(model, [["a"] * BATCH], read=slow))
     assert len(first.paths) <= 3
+
+
+def test_a_fault_in_reading_is_an_error_and_not_the_end(model: Model) -> None:
+    def faulty(path: str) -> NDArray[np.uint8]:
+        if path == "bad":
+            raise IndexError("no such\nrow")
+        return mnist_form(1)
+
+    answers = list(answer_bursts(model, [["good", "bad", "good"]], read=faulty))
+    errors = [error for batch in answers for error in batch.errors.values()]
+    assert sum(len(batch.paths) for batch in answers) == 3
+    (error,) = errors
+    assert error.startswith("bad cannot be read (IndexError: no such\\nrow); this is a fault in")
 
 
 def test_a_burst_is_answered_before_the_next_is_asked_for(tmp_path: Path, model: Model) -> None:

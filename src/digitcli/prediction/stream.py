@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.images import read_digit
-from digitcli.images.normalize import Polarity, normalize
+from digitcli.images.normalize import Polarity
 from digitcli.images.ready import SIDE, in_mnist_form, plain_pixels
 from digitcli.model.network import Model
 from digitcli.paths import printable
@@ -23,6 +23,9 @@ from digitcli.prediction.paths import Burst, Unreadable
 
 BATCH: Final = 256
 """Images that pass through the network together: more is hardly faster."""
+
+FIRST_BATCH: Final = 16
+"""Images in the first batch; the next ones grow as long as they are quick."""
 
 PATIENCE: Final = 0.05
 """Seconds after which a batch of slow images is answered before it is full."""
@@ -83,12 +86,16 @@ def answer_bursts(
     Answers
         For at most `BATCH` inputs, or as many as took `PATIENCE` seconds.
     """
+    size = FIRST_BATCH
     for burst in bursts:
         start = 0
         while start < len(burst):
-            batch = _read_batch(burst, start, polarity, read)
+            began = time.monotonic()
+            batch = _read_batch(burst[start : start + size], polarity, read)
             yield batch.answered_by(model)
             start += len(batch.paths)
+            quick = time.monotonic() - began < PATIENCE
+            size = min(BATCH, 2 * size) if quick else max(1, size // 2)
 
 
 def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.AUTO) -> Answers:
@@ -100,8 +107,8 @@ def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.
                 f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
             )
         image = read_digit(BytesIO(data), polarity=polarity, name="the image on stdin")
-    except ImageError as error:
-        return Answers(["-"], np.zeros((1, 10), np.float32), {0: str(error)})
+    except Exception as error:
+        return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)})
     return Answers(["-"], model.predict_proba(image[None]))
 
 
@@ -123,15 +130,23 @@ class _Batch:
         return Answers(self.paths, probabilities, self.errors)
 
 
-def _read_batch(burst: Burst, start: int, polarity: Polarity, read: Reader | None) -> _Batch:
-    """Read the images from `start` on, until there are enough of them or it takes too long."""
+def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch:
+    """Read images until all are read or it takes too long."""
     general = read or (lambda path: read_digit(path, polarity=polarity))
     paths: list[str] = []
     pixels: list[bytes] = []
-    unchecked: list[int] = []
+    plain_ones: list[int] = []
     errors: dict[int, str] = {}
+
+    def read_any(place: int) -> bytes:
+        try:
+            return general(paths[place]).tobytes()
+        except Exception as error:
+            errors[place] = _reason(paths[place], error)
+            return _BLANK
+
     end = time.monotonic() + PATIENCE
-    for place, item in enumerate(burst[start : start + BATCH]):
+    for place, item in enumerate(burst):
         if isinstance(item, Unreadable):
             paths.append(item.path)
             pixels.append(_BLANK)
@@ -139,20 +154,32 @@ def _read_batch(burst: Burst, start: int, polarity: Polarity, read: Reader | Non
             continue
         paths.append(item)
         plain = None if read else _plain_pixels(item)
-        if plain is not None:
-            pixels.append(plain)
-            unchecked.append(place)
+        if plain is None:
+            pixels.append(read_any(place))
         else:
-            try:
-                pixels.append(general(item).tobytes())
-            except ImageError as error:
-                pixels.append(_BLANK)
-                errors[place] = str(error)
+            pixels.append(plain)
+            plain_ones.append(place)
         if time.monotonic() > end:
             break
     images = np.frombuffer(bytearray().join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
-    _normalize_unready(images, unchecked, paths, errors, polarity)
+    ready = in_mnist_form(images[plain_ones])
+    if polarity is Polarity.DARK_ON_LIGHT:
+        ready[:] = False
+    for place in np.array(plain_ones, np.intp)[~ready].tolist():
+        images[place] = np.frombuffer(read_any(place), np.uint8).reshape(SIDE, SIDE)
     return _Batch(paths, images, errors)
+
+
+def _reason(path: str, error: Exception) -> str:
+    """Return the line for an input that could not be read; not even a bug ends the stream."""
+    if isinstance(error, ImageError):
+        return str(error)
+    if os.environ.get("DIGITCLI_DEBUG"):
+        raise error
+    return (
+        f"{printable(path)} cannot be read ({type(error).__name__}: {printable(str(error))}); "
+        "this is a fault in digitcli, please report it"
+    )
 
 
 def _plain_pixels(path: str) -> bytes | None:
@@ -167,23 +194,3 @@ def _plain_pixels(path: str) -> bytes | None:
             os.close(descriptor)
     except (OSError, ValueError):
         return None
-
-
-def _normalize_unready(
-    images: Image,
-    unchecked: list[int],
-    paths: list[str],
-    errors: dict[int, str],
-    polarity: Polarity,
-) -> None:
-    """Bring those of the decoded 28×28 images into the form of MNIST that are not, in place."""
-    if not unchecked:
-        return
-    ready = in_mnist_form(images[unchecked])
-    if polarity is Polarity.DARK_ON_LIGHT:
-        ready[:] = False
-    for place in np.asarray(unchecked)[~ready].tolist():
-        try:
-            images[place] = normalize(images[place].copy(), polarity=polarity)
-        except ImageError as error:
-            errors[place] = f"{printable(paths[place])} {error}"
