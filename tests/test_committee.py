@@ -118,7 +118,7 @@ def test_a_killed_committee_continues_to_the_same_model(
 
 
 def test_ctrl_c_saves_the_members_as_far_as_they_are(tmp_path: Path) -> None:
-    process = start(tmp_path, "--epochs", "100000", "--patience", "100000")
+    process = start(tmp_path, "--epochs", "8000", "--patience", "8000")
     while process.poll() is None and len(list(tmp_path.glob("*.checkpoint"))) < 2:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process

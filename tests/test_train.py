@@ -169,7 +169,7 @@ def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_pat
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_best_model_so_far(tmp_path: Path, kind: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "digitcli", *TINY, "--epochs", "100000", "--patience", "100000"],
+        [sys.executable, "-m", "digitcli", *TINY, "--epochs", "8000", "--patience", "8000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
