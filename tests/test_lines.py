@@ -1,0 +1,183 @@
+"""Rows of digits: found, cut apart and read, whatever else is on the page."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from digitcli.errors import ImageError, UsageError
+from digitcli.lines.candidates import Candidate
+from digitcli.lines.pattern import parse_pattern
+from digitcli.lines.read import read_page, read_rows
+from digitcli.lines.search import best_path
+from digitcli.model.modelfile import load_model
+from digitcli.model.network import Model
+from drawings import save_reader
+
+HEIGHT = 48
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model that reads the digits of Pillow's font."""
+    return load_model(save_reader(tmp_path_factory.mktemp("model") / "reader.joblib"))
+
+
+def page(*rows: str, pitch: int = 44, tilt: float = 0.0, margin: int = 40) -> Image.Image:
+    """Draw rows of digits, black on white, `pitch` pixels from one digit to the next."""
+    width = max(map(len, rows)) * pitch + 2 * margin
+    image = Image.new("L", (width, len(rows) * 90 + 2 * margin + int(tilt * width)), 255)
+    draw = ImageDraw.Draw(image)
+    for number, row in enumerate(rows):
+        for place, digit in enumerate(row):
+            x = margin + (place + 0.5) * pitch
+            y = margin + 45 + number * 90 + tilt * x
+            draw.text((x, y), digit, 0, ImageFont.load_default(HEIGHT), anchor="mm")
+    return image
+
+
+def texts(image: Image.Image, model: Model, pattern: str | None = None) -> list[str]:
+    allowed = parse_pattern(pattern) if pattern else None
+    return [row.text() for row in read_rows(np.asarray(image), model, pattern=allowed)]
+
+
+def test_rows_are_read_from_the_top_down_and_from_left_to_right(model: Model) -> None:
+    assert texts(page("20741", "98", "365"), model) == ["20741", "98", "365"]
+
+
+@pytest.mark.parametrize("tilt", [0.1, 0.2])
+def test_tilted_rows_stay_rows(model: Model, tilt: float) -> None:
+    assert texts(page("207413", "986530", tilt=tilt), model) == ["207413", "986530"]
+
+
+def test_a_row_may_be_bright_on_dark(model: Model) -> None:
+    image = page("4032")
+    assert texts(Image.eval(image, lambda value: 255 - value), model) == ["4032"]
+
+
+def test_a_wide_gap_does_not_end_a_row(model: Model) -> None:
+    assert texts(page("41   52", "3     7"), model) == ["4152", "37"]
+
+
+def test_touching_digits_are_cut_apart(model: Model) -> None:
+    from digitcli.images.morphology import label
+
+    image = page("4682", pitch=25)
+    strokes = label(np.asarray(image) < 128)[1]
+    assert strokes < 4, "the drawing is meant to have digits that touch"
+    assert texts(image, model) == ["4682"]
+
+
+def test_a_bar_that_does_not_touch_belongs_to_its_digit(model: Model) -> None:
+    image = page("353")
+    pixels = np.asarray(image).copy()
+    ink = np.flatnonzero((pixels[:, 84:128] < 128).any(axis=1))
+    pixels[ink[0] + 7 : ink[0] + 9, 84:128] = 255
+    assert texts(Image.fromarray(pixels), model) == ["353"]
+
+
+def test_specks_ruled_lines_and_boxes_are_left_out(model: Model) -> None:
+    image = page("2074", "9865")
+    draw = ImageDraw.Draw(image)
+    for y in (15, 130, 215):
+        draw.line((0, y, image.width, y + 2), 90, 2)
+    for x, y in ((30, 100), (120, 30), (200, 190), (60, 230)):
+        draw.ellipse((x, y, x + 2, y + 2), 0)
+    assert texts(image, model) == ["2074", "9865"]
+
+
+def test_a_dark_table_around_the_sheet_and_a_shadow_are_left_out(model: Model) -> None:
+    image = page("2074", "9865", margin=80)
+    light = np.linspace(1, 0.5, image.width)[None, :]
+    photo = np.full((image.height + 60, image.width + 40), 40, np.uint8)
+    photo[:-60, 40:] = np.asarray(image) * 0.7 * light + 30
+    assert texts(Image.fromarray(photo), model) == ["2074", "9865"]
+
+
+def test_the_pattern_decides_how_many_digits_and_which(model: Model) -> None:
+    image = page("1741")
+    assert texts(image, model, "dddd") == ["1741"]
+    assert texts(image, model, "17d[02-9]")[0][:3] == "174"
+    assert texts(image, model, "17d[02-9]")[0][3] in "023456789"
+
+
+def test_no_row_with_the_pattern_is_an_error(model: Model) -> None:
+    with pytest.raises(ImageError, match="row of 40 digits"):
+        texts(page("17"), model, "d" * 40)
+
+
+def test_a_blank_page_is_an_error(model: Model) -> None:
+    with pytest.raises(ImageError, match="no ink"):
+        read_rows(np.full((80, 200), 255, np.uint8), model)
+
+
+def test_boxes_are_in_pixels_of_the_file(model: Model, tmp_path: Path) -> None:
+    image = page("30", "75").resize((2500, 3000))
+    image.save(tmp_path / "large.png")
+    read = read_page(tmp_path / "large.png", model)
+    ink = np.asarray(image) < 128
+    rows = np.flatnonzero(ink.any(axis=1))
+    columns = np.flatnonzero(ink.any(axis=0))
+    boxes = [digit.box for row in read.rows for digit in row.digits]
+    bounds = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
+    np.testing.assert_allclose(bounds[0], (columns[0], rows[0]), atol=12)
+    np.testing.assert_allclose(bounds[1], (columns[-1], rows[-1]), atol=12)
+
+
+def test_confidence_is_the_product_over_the_digits(model: Model) -> None:
+    (row,) = read_rows(np.asarray(page("307")), model)
+    product = np.prod([digit.probabilities.max() for digit in row.digits])
+    assert row.confidence == pytest.approx(product)
+    least = min(digit.confidence for digit in row.digits)
+    assert row.text(min_confidence=least + 1e-6).count("?") >= 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "2[", "[]", "[3-1]", "d d", "[a-b]", "٣"])
+def test_what_is_no_pattern_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--pattern"):
+        parse_pattern(text)
+
+
+@pytest.mark.parametrize("pattern", [None, "dd", "ddd", "[0-4]d"])
+def test_the_search_finds_the_best_of_all_ways(pattern: str | None) -> None:
+    """Against trying every way to take pieces together or leave them out."""
+    places = parse_pattern(pattern) if pattern else None
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        pieces = 5
+        spans = [(a, b) for a in range(pieces) for b in range(a + 1, min(a + 3, pieces) + 1)]
+        tried = [Candidate(a, b, (0, 0, 1, 1), np.ones((1, 1), bool)) for a, b in spans]
+        scores = rng.normal(0, 3, (len(tried), 10)).astype(np.float32)
+        skips = rng.normal(-3, 2, pieces).astype(np.float32)
+        path = best_path(tried, scores, skips, places)
+        assert path is not None
+        taken = {piece for step in path for piece in range(*spans[step.candidate])}
+        total = sum(scores[step.candidate, step.digit] for step in path)
+        total += sum(skips[piece] for piece in range(pieces) if piece not in taken)
+        assert total == pytest.approx(best_of_all(spans, scores, skips, places), abs=1e-4)
+
+
+def best_of_all(
+    spans: list[tuple[int, int]],
+    scores: np.ndarray,
+    skips: np.ndarray,
+    places: tuple[frozenset[int], ...] | None,
+) -> float:
+    best = -np.inf
+    counts = [len(places)] if places else range(len(skips) + 1)
+    for count in counts:
+        for chosen in itertools.combinations(range(len(spans)), count):
+            chosen_spans = [spans[number] for number in chosen]
+            if any(a[1] > b[0] for a, b in itertools.pairwise(chosen_spans)):
+                continue
+            taken = {piece for span in chosen_spans for piece in range(*span)}
+            total = sum(skips[piece] for piece in range(len(skips)) if piece not in taken)
+            for place, number in enumerate(chosen):
+                allowed = sorted(places[place]) if places else range(10)
+                total += max(scores[number, digit] for digit in allowed)
+            best = max(best, total)
+    return float(best)

@@ -1,0 +1,154 @@
+"""`predict --line` and `evaluate --line` as programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from PIL import Image
+
+from digitcli.evaluation.lines import common_rows, edit_distance
+from drawings import save_reader
+from test_lines import page
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> dict[str, str]:
+    return {"DIGITCLI_MODEL": str(save_reader(tmp_path / "reader.joblib"))}
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    page("2074", "36").save(tmp_path / "page.png")
+    return tmp_path / "page.png"
+
+
+def test_each_row_has_a_line_of_path_digits_and_confidence(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    result = digitcli("predict", "--line", picture, env=model)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [[str(picture), "2074"], [str(picture), "36"]]
+    assert all(0 < float(line[2]) <= 1 for line in lines)
+
+
+def test_json_has_each_digit_with_box_confidence_and_row(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    result = digitcli("predict", "--line", "--format", "json", picture, env=model)
+    answer = json.loads(result.stdout)
+    assert [row["text"] for row in answer["rows"]] == ["2074", "36"]
+    digits = answer["rows"][1]["digits"]
+    assert [digit["digit"] for digit in digits] == [3, 6]
+    assert [digit["row"] for digit in digits] == [1, 1]
+    left, top, right, bottom = digits[0]["box"]
+    assert left < right <= digits[1]["box"][0]
+    assert answer["rows"][0]["digits"][0]["box"][3] < top < bottom
+
+
+def test_unsure_digits_and_csv(digitcli: Run, model: dict[str, str], picture: Path) -> None:
+    result = digitcli(
+        "predict", "--line", "--format", "csv", "--min-confidence", "1", picture, env=model
+    )
+    header, first, second = result.stdout.splitlines()
+    assert header == "path,row,digits,confidence"
+    assert first.startswith(f"{picture},0,?")
+    assert second.startswith(f"{picture},1,")
+
+
+def test_unreadable_pictures_have_their_line_and_the_rest_goes_on(
+    digitcli: Run, model: dict[str, str], picture: Path, tmp_path: Path
+) -> None:
+    Image.new("L", (90, 90), 255).save(tmp_path / "blank.png")
+    result = digitcli("predict", "--line", "blank.png", "missing.png", picture, env=model)
+    assert result.returncode == 3
+    blank, missing = result.stderr.splitlines()
+    assert blank.startswith("blank.png holds no ink")
+    assert missing.startswith("missing.png cannot be read")
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_an_image_on_stdin(digitcli: Run, model: dict[str, str], picture: Path) -> None:
+    data = picture.read_bytes()
+    result = digitcli("predict", "--line", "--stdin-image", input=data, env=model)
+    assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [
+        ["-", "2074"],
+        ["-", "36"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--length", "5"),
+        ("--pattern", "dd"),
+        ("--line", "--pattern", "2x"),
+        ("--line", "--length", "2", "--pattern", "dd"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    digitcli: Run, picture: Path, options: tuple[str, ...]
+) -> None:
+    result = digitcli("predict", *options, picture)
+    assert result.returncode in (1, 2)
+    assert result.stderr.startswith("digitcli: error: --")
+    assert result.stdout == ""
+
+
+def test_length_keeps_the_rows_that_fit(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    result = digitcli("predict", "--line", "--pattern", "d07d", picture, env=model)
+    assert result.stdout.splitlines()[0].split("\t")[1] == "2074"
+
+
+def test_evaluate_counts_pictures_rows_and_digits(
+    digitcli: Run, model: dict[str, str], picture: Path, tmp_path: Path
+) -> None:
+    page("1852").save(tmp_path / "second.png")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,text\npage.png,20 74\\n36\nsecond.png,1952\n")
+    options = "--format", "json", "--gallery", "gallery.png", "--fail-under", "0.9"
+    result = digitcli("evaluate", "--line", labels, *options, env=model)
+    assert result.returncode == 4
+    answer = json.loads(result.stdout)
+    assert answer["string_accuracy"] == 1 / 2
+    assert answer["row_accuracy"] == pytest.approx(2 / 3)
+    assert answer["digit_error_rate"] == pytest.approx(1 / 10)
+    assert [item["read"] for item in answer["pictures"]] == ["2074\n36", "1852"]
+    with Image.open(tmp_path / "gallery.png") as gallery:
+        assert gallery.width > 500
+
+
+@pytest.mark.parametrize("text", ["path,label\na.png,1\n", "path,text\na.png,1a\n", "path,text\n"])
+def test_labels_that_are_none_are_refused(digitcli: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    result = digitcli("evaluate", "--line", "labels.csv")
+    assert result.returncode == 1
+    assert result.stderr.startswith("digitcli: error: labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("truth", "read", "distance"),
+    [
+        ("", "", 0),
+        ("123", "", 3),
+        ("", "12", 2),
+        ("1234", "134", 1),
+        ("77", "17", 1),
+        ("12", "21", 2),
+    ],
+)
+def test_edit_distance(truth: str, read: str, distance: int) -> None:
+    assert edit_distance(truth, read) == distance
+
+
+def test_rows_are_matched_in_order() -> None:
+    assert common_rows(("12", "34", "56"), ("12", "9", "56")) == 2
+    assert common_rows(("12", "34"), ("34", "12")) == 1
