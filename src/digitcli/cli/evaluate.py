@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, ModelFile, Polarity, PolarityOption, Quiet
+from digitcli.cli.options import DataDir, ModelFile, Polarity, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
 from digitcli.errors import ExitCode, UsageError
 
@@ -136,9 +136,9 @@ def command(
     on stderr and count neither as right nor as wrong; the exit code is then 3, or 4 when a bar was
     missed too.
     """
-    _check_name(report, ".html", "--report")
-    _check_name(junit, ".xml", "--junit")
-    _check_name(gallery, ".png", "--gallery")
+    check_name(report, ".html", "--report")
+    check_name(junit, ".xml", "--junit")
+    check_name(gallery, ".png", "--gallery")
     _check_fraction(fail_under, "--fail-under")
     _check_fraction(fail_under_class, "--fail-under-class")
     if model_file is not None:
@@ -244,11 +244,6 @@ def _trained_on(model: Model) -> str:
     data = model.metadata.get("data")
     name = data.get("name") if isinstance(data, dict) else data
     return "digits" if name == "digits" else "mnist"
-
-
-def _check_name(path: Path | None, suffix: str, option: str) -> None:
-    if path is not None and path.suffix.lower() != suffix:
-        raise UsageError(f"{option} {path} must end in {suffix}")
 
 
 def _check_fraction(bar: float | None, option: str) -> None:

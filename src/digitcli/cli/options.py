@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from digitcli.errors import UsageError
+
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.")
 ]
@@ -44,3 +46,10 @@ PolarityOption = Annotated[
     Polarity,
     typer.Option("--polarity", help="Whether the ink is darker or lighter than the paper."),
 ]
+
+
+def check_name(path: Path | None, suffixes: str | tuple[str, ...], option: str) -> None:
+    """Refuse a file to write whose name does not say what will be in it."""
+    if path is not None and not path.name.lower().endswith(suffixes):
+        allowed = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
+        raise UsageError(f"{option} {path} must end in {allowed}")

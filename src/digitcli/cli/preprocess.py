@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, Polarity, PolarityOption, Quiet
+from digitcli.cli.options import DataDir, Polarity, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.data.sources import load_dataset
@@ -54,8 +54,8 @@ def command(
     A picture of a folder that cannot be read is left out with a line on stderr; the exit code is
     then 3.
     """
-    _check_name(output, ".npz", "--output")
-    _check_name(preview, ".png", "--preview")
+    check_name(output, ".npz", "--output")
+    check_name(preview, ".png", "--preview")
     if polarity is not Polarity.AUTO and not Path(source).is_dir():
         raise UsageError("--polarity is for folders of pictures; leave it out for other sources")
     env = Environment(quiet=quiet)
@@ -90,11 +90,6 @@ def command(
         env.warn(f"{failed} of {failed + len(dataset)} inputs could not be read")
         return ExitCode.PARTIAL
     return ExitCode.OK
-
-
-def _check_name(path: Path | None, suffix: str, option: str) -> None:
-    if path is not None and path.suffix.lower() != suffix:
-        raise UsageError(f"{option} {path} must end in {suffix}")
 
 
 def _print_counts(env: Environment, dataset: Dataset) -> None:

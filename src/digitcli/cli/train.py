@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, Quiet
+from digitcli.cli.options import DataDir, Quiet, check_name
 from digitcli.errors import ExitCode, UsageError
 from digitcli.paths import printable
 
@@ -215,8 +215,8 @@ def command(
     What is missing is fetched and prepared first. The test images take no part in training; they
     give the accuracy at the end. Ctrl-C ends training and saves the best model so far.
     """
-    _check_path(history, (".csv", ".json"), "--history")
-    _check_path(preview, (".png",), "--preview")
+    check_name(history, (".csv", ".json"), "--history")
+    check_name(preview, (".png",), "--preview")
     if output.is_dir():
         raise UsageError(f"--output {output} is a folder; name a file")
     if augmentation is not None and augment is False:
@@ -422,11 +422,6 @@ def _augmentation(recipe: Recipe, augment: bool | None, text: str | None) -> Aug
         if not 0 <= changes[name] < 1000:
             raise UsageError(f"--augmentation {part} must be from 0 to 1000")
     return replace(base, **changes)
-
-
-def _check_path(path: Path | None, suffixes: tuple[str, ...], option: str) -> None:
-    if path is not None and path.suffix.lower() not in suffixes:
-        raise UsageError(f"{option} {path} must end in {' or '.join(suffixes)}")
 
 
 def _draw_preview(dataset: Dataset, plan: Plan, path: Path) -> None:
