@@ -7,6 +7,7 @@ from PIL import Image
 
 from digitcli.images.decode import Picture
 from digitcli.images.morphology import Float32Array, blur, dilate, erode
+from digitcli.images.quantile import quantile
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -15,6 +16,9 @@ EVEN = 0.2
 
 BITMAP = 64
 """Smaller pictures are bitmaps, often cropped tightly, hardly ever with shadows."""
+
+DARKEST = 1 / 16
+"""Darker paper counts as this bright, lest its noise becomes ink."""
 
 PAPER_SIDE = 128
 """Longer side of the reduced picture on which the lighting of the paper is estimated."""
@@ -73,7 +77,8 @@ def ink_density(values: Float32Array, *, dark: bool) -> Float32Array:
     """
     if not dark:
         values = 1 - values
-    return np.clip(1 - values / np.maximum(paper(values), 1 / 255), 0, 1)
+    lit = paper(values)
+    return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 
 def paper(values: Float32Array) -> Float32Array:
@@ -94,8 +99,8 @@ def paper(values: Float32Array) -> Float32Array:
 
 def is_even(values: Float32Array, *, tail: float) -> bool:
     """Whether the border of the picture is evenly lit, but for its darkest and brightest tails."""
-    low, high = np.quantile(border(values), (tail, 1 - tail))
-    return bool(high - low <= EVEN * np.ptp(values))
+    edge = border(values)
+    return bool(quantile(edge, 1 - tail) - quantile(edge, tail) <= EVEN * np.ptp(values))
 
 
 def border(values: Float32Array) -> Float32Array:

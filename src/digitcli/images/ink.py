@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.images.morphology import Float32Array, Mask, blur, label
+from digitcli.images.morphology import Float32Array, Mask, blur, dilate, label
+from digitcli.images.quantile import quantile
 
 FAINT = 0.7
 """Ink may be this much fainter than the threshold where it continues darker ink."""
@@ -28,7 +29,7 @@ def noise(density: Float32Array) -> float:
     A quarter of the absolute differences of normal noise are below 0.45 standard deviations; the
     quartile is untouched by strokes unless they cover most of the picture.
     """
-    return float(np.quantile(np.abs(np.diff(density, axis=1)), 0.25)) / 0.45
+    return quantile(np.abs(np.diff(density, axis=1)), 0.25) / 0.45
 
 
 def threshold(density: Float32Array) -> float:
@@ -48,7 +49,7 @@ def threshold(density: Float32Array) -> float:
         (density[:, :-1], density[:, 1:]),
     ):
         step = np.abs(after - before)
-        edge = np.maximum(step - 9 * np.quantile(step, 0.25), 0) ** 2
+        edge = np.maximum(step - 9 * quantile(step, 0.25), 0) ** 2
         total += float((edge * (before + after)).sum()) / 2
         weight += float(edge.sum())
     return total / weight if weight else 1.0
@@ -61,3 +62,12 @@ def ink_mask(density: Float32Array, limit: float) -> Mask:
     strong = np.zeros(count + 1, bool)
     strong[labels[density > limit]] = True
     return strong[labels]
+
+
+def halo(density: Float32Array, ink: Mask, digit: Mask) -> float:
+    """Density of the paper close to a digit, as a share of the digit's own."""
+    size = 2 * max(1, round(0.02 * max(ink.shape))) + 1
+    around = (dilate(digit.astype(np.float32), size) > 0) & ~ink
+    if not around.any():
+        return 0.0
+    return float(density[around].mean() / density[digit].mean())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.images.morphology import Mask
+from digitcli.images.quantile import quantile
 
 STEEPEST = 0.18
 """Lines may be tilted by ten degrees against the sides of the picture."""
@@ -77,9 +78,9 @@ class Line:
         """Erase the line, but not the strokes it crosses; none cross one on the rim."""
         self.runs.erase(mask)
         if self.across and np.median(self.runs.top) <= RIM:
-            mask[: int(np.quantile(self.runs.bottom, 0.9))] = False
+            mask[: int(quantile(self.runs.bottom, 0.9))] = False
         if self.across and np.median(self.runs.bottom) >= len(mask) - RIM:
-            mask[int(np.quantile(self.runs.top, 0.1)) :] = False
+            mask[int(quantile(self.runs.top, 0.1)) :] = False
 
 
 def remove_lines(mask: Mask) -> tuple[Mask, bool]:

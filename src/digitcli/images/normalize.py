@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.images.decode import SIGHT, Picture
 from digitcli.images.illumination import grey, ink_density, ink_is_dark, shrink
-from digitcli.images.ink import denoise, ink_mask, threshold
+from digitcli.images.ink import denoise, halo, ink_mask, threshold
 from digitcli.images.lines import remove_lines
 from digitcli.images.mnist_form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.images.morphology import Float32Array, Mask
@@ -19,6 +19,12 @@ from digitcli.images.regions import Regions, find_digit
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
+
+LEAST = 3
+"""Pixels that a picture of a digit has on each side."""
+
+BLURRED = 0.45
+"""Strokes stand out: around them it is much paler. Around the noise of blank paper it is not."""
 
 ROOM_FOR_LINES = 24
 """Smaller pictures are bitmaps of a single digit, too small to be ruled."""
@@ -78,9 +84,11 @@ def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> NDArra
 
 def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
     """Do what `normalize` does and keep what every step made of the picture."""
+    if min(picture.shape[:2]) < LEAST:
+        raise _no_ink()
     picture = shrink(picture, SIGHT)
     values = grey(picture)
-    if np.ptp(values) < FLAT:
+    if min(values.shape) < 3 or np.ptp(values) < FLAT:
         raise _no_ink()
     auto = polarity is Polarity.AUTO
     dark = ink_is_dark(values) if auto else polarity is Polarity.DARK_ON_LIGHT
@@ -90,6 +98,8 @@ def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> 
     if not ink.any():
         raise _no_ink()
     digit = digit_mask(ink)
+    if halo(density, ink, digit) > BLURRED:
+        raise _no_ink()
     strokes = shape_strokes(enlarge(density, digit, limit))
     image = picture if dark is False and has_mnist_form(picture) else place(strokes)
     return Steps(picture, density, ink, digit, strokes, image)

@@ -1,0 +1,182 @@
+"""Any image file becomes upright 8-bit grey or RGB pixels, or one clear error."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.errors import ImageError
+from digitcli.images.decode import SIGHT, decode
+
+
+@pytest.fixture
+def corner() -> NDArray[np.uint8]:
+    """White, with a black upper left corner: tells every orientation from the others."""
+    picture = np.full((40, 60), 255, np.uint8)
+    picture[:10, :20] = 0
+    return picture
+
+
+def saved(image: Image.Image, format: str = "PNG", **options: object) -> io.BytesIO:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    file.seek(0)
+    return file
+
+
+def as_grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return picture if picture.ndim == 2 else picture.mean(2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I", "I;16", "F"])
+def test_every_mode_gives_the_same_picture(mode: str, corner: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(corner)
+    if mode in ("I", "I;16", "F"):
+        numbers = {"I": np.int32, "I;16": np.uint16, "F": np.float32}[mode]
+        image = Image.fromarray(corner.astype(numbers) * numbers(16))
+    elif mode == "LA":
+        image = image.convert("RGBA").convert("LA")
+    else:
+        image = image.convert(mode)
+    assert image.mode == mode
+    picture = decode(saved(image, "TIFF"))
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(as_grey(picture), corner)
+
+
+@pytest.mark.parametrize(
+    "format", ["PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "PCX", "TGA", "ICO", "DIB"]
+)
+def test_lossless_formats(format: str, corner: NDArray[np.uint8]) -> None:
+    options = {"lossless": True} if format == "WEBP" else {}
+    picture = decode(saved(Image.fromarray(corner).convert("RGB"), format, **options))
+    if format == "ICO":
+        assert max(picture.shape) > 0
+    else:
+        np.testing.assert_array_equal(as_grey(picture), corner)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int, corner: NDArray[np.uint8]) -> None:
+    undo = {
+        1: corner,
+        2: corner[:, ::-1],
+        3: corner[::-1, ::-1],
+        4: corner[::-1],
+        5: corner.T,
+        6: corner.T[::-1],
+        7: corner[::-1, ::-1].T,
+        8: corner.T[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(Image.fromarray(np.ascontiguousarray(undo)), "PNG", exif=exif)
+    np.testing.assert_array_equal(decode(file), corner)
+
+
+def test_transparency_is_white_paper(corner: NDArray[np.uint8]) -> None:
+    black = np.zeros((*corner.shape, 4), np.uint8)
+    black[..., 3] = 255 - corner
+    np.testing.assert_array_equal(as_grey(decode(saved(Image.fromarray(black)))), corner)
+
+
+def test_white_strokes_on_nothing_are_seen(corner: NDArray[np.uint8]) -> None:
+    white = np.full((*corner.shape, 4), 255, np.uint8)
+    white[..., 3] = 255 - corner
+    np.testing.assert_array_equal(as_grey(decode(saved(Image.fromarray(white)))), corner)
+
+
+def test_transparent_palette_colour_is_white_paper() -> None:
+    image = Image.new("P", (30, 30), 0)
+    image.putpalette([0, 0, 0, 0, 0, 0])
+    image.paste(1, (10, 10, 20, 20))
+    picture = as_grey(decode(saved(image, "PNG", transparency=0)))
+    assert picture[0, 0] == 255
+    assert picture[15, 15] == 0
+
+
+def test_sixteen_bits_keep_faint_ink() -> None:
+    values = np.full((20, 20), 30_000, np.uint16)
+    values[5:15, 9:11] = 29_900  # less than a step of 8 bits
+    picture = decode(saved(Image.fromarray(values)))
+    assert picture[10, 10] == 0
+    assert picture[0, 0] == 255
+
+
+def test_large_pictures_are_reduced(tmp_path: Path) -> None:
+    for suffix in ("jpg", "png"):
+        path = tmp_path / f"photo.{suffix}"
+        Image.new("RGB", (4032, 3024), "white").save(path)
+        height, width = decode(path).shape[:2]
+        assert SIGHT <= width < 2 * SIGHT
+        assert abs(width / height - 4 / 3) < 0.01
+
+
+def test_more_can_be_kept_of_a_large_picture(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.new("L", (4032, 3024), "white").save(path)
+    assert decode(path, sight=1600).shape == (1512, 2016)
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [8_000, 10_000, 60_000])
+def test_decompression_bombs_are_refused(side: int) -> None:
+    end = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    data = zlib.compress(bytes(1000))
+    chunk = struct.pack(">I", len(data)) + b"IDAT" + data
+    bomb = png_header(side, side) + chunk + struct.pack(">I", zlib.crc32(b"IDAT" + data)) + end
+    with pytest.raises(ImageError, match=r"bomb\.png has .*pixels.*scale it down"):
+        decode(io.BytesIO(bomb), "bomb.png")
+
+
+def test_damaged_files_are_errors_of_one_line(corner: NDArray[np.uint8]) -> None:
+    whole = saved(Image.fromarray(corner).resize((300, 200))).getvalue()
+    for length in (20, 40, len(whole) // 2):
+        with pytest.raises(ImageError, match=r"^x\.png is") as error:
+            decode(io.BytesIO(whole[:length]), "x.png")
+        assert "\n" not in str(error.value)
+
+
+def test_other_files_are_errors(tmp_path: Path) -> None:
+    text = tmp_path / "note.txt"
+    text.write_text("seven")
+    with pytest.raises(ImageError, match=r"note\.txt is not an image"):
+        decode(text)
+    with pytest.raises(ImageError, match="not a regular file"):
+        decode(tmp_path)
+    with pytest.raises(ImageError, match="cannot be read: No such file"):
+        decode(tmp_path / "missing.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the platform has no FIFOs")
+def test_fifo_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    with pytest.raises(ImageError, match="not a regular file"):
+        decode(tmp_path / "fifo.png")
+
+
+def test_postscript_is_never_run() -> None:
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"
+    with pytest.raises(ImageError, match="is not an image that digitcli reads"):
+        decode(io.BytesIO(program), "x.eps")
+
+
+def test_names_in_errors_are_printable(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[31m\n.png"
+    path.write_text("x")
+    with pytest.raises(ImageError, match=re.escape(r"a\x1b[31m\n.png")):
+        decode(path)
