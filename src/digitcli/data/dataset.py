@@ -19,7 +19,11 @@ from digitcli.files import atomic_write
 
 SPLITS = ("train", "test")
 MAX_BYTES = 400_000_000
-"""Most bytes that a file's arrays may unpack to: half a million images."""
+"""Most bytes that a file's images may unpack to: half a million of them."""
+MAX_MEMBERS = 1000
+LONGEST_SPLIT = 16
+LONGEST_PATH = 4096
+_STEP = 1 << 20
 
 # What numpy.lib.format writes in front of an array that is in C order.
 _HEADER = re.compile(
@@ -119,15 +123,18 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # to open a FIFO would wait for its writer
             raise DataError(f"{name} is not a regular file; give the path of an .npz file")
         with zipfile.ZipFile(path) as archive:
+            if len(archive.filelist) > MAX_MEMBERS:
+                raise ValueError("it holds too many arrays")
             images = _read_array(archive, "images", "u", (28, 28), MAX_BYTES)
-            room = MAX_BYTES - images.nbytes
-            labels = _read_array(archive, "labels", "u", (), room)
-            split = _read_array(archive, "split", "U", (), room)
+            n = len(images)
+            labels = _read_array(archive, "labels", "u", (), n)
+            split = _read_array(archive, "split", "U", (), n * 4 * LONGEST_SPLIT)
             paths = None
             if "paths.npy" in archive.namelist():
+                room = min(n * 4 * LONGEST_PATH, (MAX_BYTES - images.nbytes) * 3 // 4)
                 paths = tuple(_read_array(archive, "paths", "U", (), room).tolist())
-                if len(paths) != len(labels):
-                    raise ValueError("paths and labels differ in number")
+                if len(paths) != n:
+                    raise ValueError("paths and images differ in number")
     except DataError:
         raise
     except FileNotFoundError:
@@ -138,7 +145,7 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
         ) from None
     except Exception as error:  # parsers of damaged files raise nearly anything
         raise DataError(
-            f"{name} is not a dataset of digits ({str(error) or type(error).__name__}); "
+            f"{name} is not a dataset of digits ({str(error)[:200] or type(error).__name__}); "
             "make one with 'digitcli preprocess'"
         ) from None
     return Dataset(Path(path).name, images, labels, split, paths)
@@ -172,7 +179,11 @@ def _read_array(
         if size != info.file_size - header.end() or size > 1032 * info.compress_size:
             raise ValueError(f"array {name!r} declares another size than the file holds")
         file.seek(header.end())
-        data = file.read(size)
-        if len(data) != size or file.read(1):  # reading to the end also checks the CRC
+        data = np.empty(size, np.uint8)
+        filled = 0
+        while piece := file.read(min(_STEP, size - filled)):
+            data[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+            filled += len(piece)
+        if filled < size or file.read(1):  # reading to the end also checks the CRC
             raise ValueError(f"array {name!r} is cut short")
-    return np.frombuffer(data, dtype=found).reshape(shape)
+    return data.view(found).reshape(shape)

@@ -31,6 +31,7 @@ from digitcli.files import atomic_write
 
 MAX_BYTES = 400_000_000
 """Largest array read: half a million 28×28 images."""
+MAX_LABELS = 1_000_000
 
 _UNSIGNED_BYTE = 0x08
 _TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -176,10 +177,10 @@ def _read_values(
     stream: BufferedIOBase, name: str, shape: tuple[int, ...], available: int
 ) -> NDArray[np.uint8]:
     declared = math.prod(shape)
-    if max(declared, *shape) > MAX_BYTES:  # a side, too: beside a side of 0 it may be anything
+    most = MAX_LABELS if len(shape) == 1 else MAX_BYTES
+    if max(declared, *shape) > most:  # a side, too: beside a side of 0 it may be anything
         raise DataError(
-            f"{name} declares {'×'.join(map(str, shape))} values; "
-            f"digitcli reads at most {MAX_BYTES:,}"
+            f"{name} declares {'×'.join(map(str, shape))} values; digitcli reads at most {most:,}"
         )
     if declared > available:
         raise DataError(
