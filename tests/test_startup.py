@@ -25,6 +25,7 @@ HEAVY = {
     "jinja2",
     "joblib",
     "multiprocessing",
+    "numpy.ma",
     "pooch",
     "pydantic",
     "requests",

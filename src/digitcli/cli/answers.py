@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,5 +136,8 @@ def _json(answers: Answers, top_k: int, min_confidence: float) -> list[str]:
     return lines
 
 
-# Only ASCII, so that a path of any bytes is kept and none reaches a terminal raw.
-_dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+def _dumps(line: dict[str, Any]) -> str:
+    """Encode in ASCII, so that a path of any bytes is kept and none reaches a terminal raw."""
+    import json
+
+    return json.dumps(line, separators=(",", ":"))

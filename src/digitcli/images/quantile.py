@@ -1,4 +1,4 @@
-"""Quantiles. NumPy's own function imports its masked arrays, which takes longer than all of this."""
+"""Quantiles. NumPy's functions import its masked arrays, which takes longer than a digit."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def quantile(values: NDArray[Any], share: float) -> float:
     high = min(low + 1, values.size - 1)
     ordered = np.partition(values, (low, high), axis=None)
     return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+
+
+def median(values: NDArray[Any]) -> float:
+    """Return the middle value, or the mean of the middle two."""
+    return quantile(values, 0.5)
