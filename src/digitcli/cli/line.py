@@ -79,7 +79,10 @@ def predict_rows(
                 env.answer(line)
             env.stdout.flush()
             if explain is not None:
-                _write_explanation(page, path, explain)
+                from digitcli.cli.explanations import save_explanation
+                from digitcli.lines.draw import draw_rows
+
+                save_explanation(draw_rows(page.picture, page.seen), explain, path)
     return ExitCode.PARTIAL if failed else ExitCode.OK
 
 
@@ -125,15 +128,6 @@ def _digit_object(digit: Digit, row: int, min_confidence: float) -> dict[str, An
         "row": row,
         "box": list(digit.box),
     }
-
-
-def _write_explanation(page: Page, path: str, folder: Path) -> None:
-    from digitcli.files import atomic_write
-    from digitcli.lines.draw import draw_rows
-
-    name = "stdin" if path == STDIN_IMAGE else Path(path).name
-    with atomic_write(folder / f"{name}.rows.png") as file:
-        draw_rows(page.picture, page.seen).save(file, format="PNG")
 
 
 def evaluate_rows(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,6 +78,15 @@ def command(
         bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
     ] = False,
     polarity: PolarityOption = Polarity.AUTO,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar="DIR",
+            help="Also draw what was seen, step by step, one picture in this folder for each.",
+            show_default=False,
+        ),
+    ] = None,
     line: Annotated[
         bool, typer.Option("--line", help="Read whole rows of digits, a line of output for each.")
     ] = False,
@@ -115,7 +126,7 @@ def command(
     from digitcli.cli.answers import AnswerWriter
     from digitcli.images.normalize import Polarity as ImagePolarity
     from digitcli.model.modelfile import load_model
-    from digitcli.prediction.stream import answer_bursts, answer_image
+    from digitcli.prediction.stream import MAX_STREAM_BYTES, answer_bursts, answer_image
 
     network = load_model(model)
     seen_as = ImagePolarity(polarity.value)
@@ -130,10 +141,13 @@ def command(
             polarity=seen_as,
             pattern=rows_like,
             min_confidence=min_confidence,
+            explain=explain,
         )
     answers: Iterator[Answers]
+    stream = None
     if stdin_image:
-        answers = iter([answer_image(network, env.stdin.buffer, polarity=seen_as)])
+        stream = BytesIO(env.stdin.buffer.read(MAX_STREAM_BYTES + 1))
+        answers = iter([answer_image(network, stream, polarity=seen_as)])
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
         if jobs == 1:
@@ -145,6 +159,10 @@ def command(
     writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
     for some in answers:
         writer.write(some)
+        if explain is not None:
+            from digitcli.cli.explanations import explain_answers
+
+            explain_answers(some, explain, polarity=seen_as, stream=stream)
     return ExitCode.PARTIAL if writer.failed else ExitCode.OK
 
 

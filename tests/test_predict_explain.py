@@ -1,0 +1,63 @@
+"""`predict --explain DIR` draws what was seen, one picture for each that was read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from conftest import Run
+from digitcli.errors import ExitCode
+
+
+@pytest.fixture
+def stroke(tmp_path: Path) -> Path:
+    """A folder with two pictures of the same name in different sub-folders."""
+    for folder in ("a", "b"):
+        image = Image.new("L", (200, 150), 255)
+        ImageDraw.Draw(image).line([(90, 30), (100, 120)], fill=0, width=9)
+        (tmp_path / folder).mkdir()
+        image.save(tmp_path / folder / "one.png")
+    return tmp_path
+
+
+def test_each_picture_that_was_read_gets_one(digitcli: Run, stroke: Path) -> None:
+    (stroke / "blank.png").write_bytes(b"no image")
+    paths = ["a/one.png", "blank.png", "b/one.png"]
+    result = digitcli("predict", *paths, "--explain", "why")
+    assert result.returncode == ExitCode.PARTIAL
+    assert len(result.stdout.splitlines()) == 2
+    drawn = sorted(path.name for path in (stroke / "why").iterdir())
+    assert drawn == ["a_one.png.png", "b_one.png.png"]
+    with Image.open(stroke / "why" / drawn[0]) as image:
+        assert image.width > 3 * image.height
+
+
+def test_a_picture_from_a_stream_is_explained_too(digitcli: Run, stroke: Path) -> None:
+    data = (stroke / "a" / "one.png").read_bytes()
+    result = digitcli("predict", "--stdin-image", "--explain", "why", input=data)
+    assert result.returncode == ExitCode.OK
+    assert (stroke / "why" / "stdin.png").is_file()
+
+
+def test_long_and_strange_names_have_a_file_too(digitcli: Run, stroke: Path) -> None:
+    strange = stroke / ("x" * 200 + "\n\udcff.png")
+    strange.write_bytes((stroke / "a" / "one.png").read_bytes())
+    result = digitcli("predict", strange.name, "--explain", "why")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert len(list((stroke / "why").iterdir())) == 1
+
+
+def test_rows_are_drawn_on_the_picture(digitcli: Run, stroke: Path) -> None:
+    result = digitcli("predict", "--line", "a/one.png", "--explain", "why")
+    assert result.returncode == ExitCode.OK, result.stderr
+    with Image.open(stroke / "why" / "a_one.png.png") as image:
+        assert image.mode == "RGB"
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(digitcli: Run, stroke: Path) -> None:
+    result = digitcli("predict", "a/one.png", "--explain", "a/one.png")
+    assert result.returncode == ExitCode.FAILED
+    assert len(result.stderr.splitlines()) == 1
+    assert "cannot be written" in result.stderr
