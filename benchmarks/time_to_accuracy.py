@@ -1,0 +1,71 @@
+"""Time of a whole training, digitcli against PyTorch, both as processes, one after the other.
+
+    python benchmarks/time_to_accuracy.py --torch-python /tmp/torch/bin/python [--epochs 30]
+
+where /tmp/torch is a virtual environment with ``pip install torch==2.13.0 numpy``. Same layers,
+batch size, epochs, optimizer and processors; `torch_mlp.py` says how the PyTorch side distorts.
+With enough epochs for 99.3 % the time is that to 99.3 % test accuracy; with few of them, on a
+busy machine, the ratio still tells which is quicker. Rounds are paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from digitcli.data.mnist import mnist_folder
+from digitcli.model.modelfile import load_model
+from digitcli.training.recipe import RECIPES
+
+
+def run(command: list[str]) -> tuple[float, str]:
+    start = time.perf_counter()
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return time.perf_counter() - start, result.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--torch-python", type=Path, required=True)
+    parser.add_argument("--recipe", choices=RECIPES, default="standard")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--data-dir", type=Path)
+    options = parser.parse_args()
+    recipe = RECIPES[options.recipe]
+    data_dir = [] if options.data_dir is None else ["--data-dir", str(options.data_dir)]
+    ratios = []
+    print("round   digitcli   accuracy   torch   accuracy   digitcli's share of torch's time")
+    for number in range(1, options.rounds + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "model.joblib"
+            train = [sys.executable, "-m", "digitcli", "train", "--recipe", options.recipe, "-q"]
+            ours, _ = run([*train, "--epochs", str(options.epochs), "-o", str(output), *data_dir])
+            accuracy = load_model(output).metadata["metrics"]["test_accuracy"]
+        hyperparameters = {
+            "--epochs": options.epochs,
+            "--hidden": ",".join(map(str, recipe.hidden_layer_sizes)),
+            "--batch-size": recipe.batch_size,
+            "--momentum": recipe.momentum,
+            "--learning-rate": recipe.learning_rate_init,
+        }
+        script = [str(options.torch_python), str(Path(__file__).with_name("torch_mlp.py"))]
+        chosen = [f"{name}={value}" for name, value in hyperparameters.items()]
+        theirs, said = run([*script, str(mnist_folder(options.data_dir)), *chosen])
+        (their_accuracy,) = re.findall(r"test accuracy ([\d.]+)", said)
+        ratios.append(ours / theirs)
+        print(
+            f"{number:5} {ours:8.1f} s {accuracy:10.2%} {theirs:5.1f} s "
+            f"{float(their_accuracy):9.2%} {ratios[-1]:12.2f}"
+        )
+    print(f"median share: {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
