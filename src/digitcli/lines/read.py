@@ -13,7 +13,13 @@ from digitcli.errors import ImageError
 from digitcli.images.decode import Picture, decode, upright_size
 from digitcli.images.normalize import Polarity
 from digitcli.images.regions import Regions
-from digitcli.lines.candidates import candidates, digit_image, log_odds
+from digitcli.lines.candidates import (
+    MOST_PIECES,
+    Candidate,
+    candidates,
+    digit_image,
+    log_odds,
+)
 from digitcli.lines.ink import PAGE_SIDE, Ink, find_ink, weighted_median
 from digitcli.lines.pattern import Pattern
 from digitcli.lines.rows import find_rows, heights
@@ -26,6 +32,8 @@ Box = tuple[int, int, int, int]
 
 SKIP = 6.0
 """What it costs to leave out a stroke as large as a digit, in log-odds."""
+SURE = 2.5
+"""Log-odds from which on a stroke is taken for one digit without trying to cut it."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 
@@ -172,16 +180,19 @@ def _read_row(
     found: Regions, row: NDArray[np.intp], ink: Ink, model: Model, pattern: Pattern | None
 ) -> Row | None:
     height = weighted_median(heights(found)[row], found.size[row])
-    strokes = [_stroke(found, int(number)) for number in row]
+    strokes = [stroke_of(found, int(number), ink) for number in row]
+    whole = sorted((Piece(stroke) for stroke in strokes), key=lambda piece: piece.middle)
+    _, _, scores = _scored(whole, height, ink, model, most_pieces=1)
+    sure = scores.max(axis=1) > SURE
     pieces = sorted(
-        (piece for stroke in strokes for piece in split(stroke, height)),
+        (
+            part
+            for piece, is_digit in zip(whole, sure, strict=True)
+            for part in ([piece] if is_digit and not pattern else split(piece.stroke, height))
+        ),
         key=lambda piece: piece.middle,
     )
-    tried = candidates(pieces, height)
-    probabilities = model.predict_proba(
-        np.stack([digit_image(candidate, ink) for candidate in tried])
-    )
-    scores = log_odds(tried, pieces, probabilities, height)
+    tried, probabilities, scores = _scored(pieces, height, ink, model)
     path = best_path(tried, scores, _skips(pieces, height), pattern)
     if not path:
         return None
@@ -193,10 +204,23 @@ def _read_row(
     )
 
 
-def _stroke(found: Regions, number: int) -> Stroke:
+def _scored(
+    pieces: list[Piece], height: float, ink: Ink, model: Model, most_pieces: int = MOST_PIECES
+) -> tuple[list[Candidate], NDArray[np.float32], NDArray[np.float32]]:
+    """Return what may be a digit, the network's probabilities, and the log-odds."""
+    tried = candidates(pieces, height, most_pieces)
+    images = np.stack([digit_image(candidate, ink) for candidate in tried])
+    probabilities = model.predict_proba(images)
+    return tried, probabilities, log_odds(tried, pieces, probabilities, height)
+
+
+def stroke_of(found: Regions, number: int, ink: Ink) -> Stroke:
+    """Crop one stroke of a page."""
     top, left = int(found.top[number]), int(found.left[number])
-    window = found.labels[top : found.bottom[number], left : found.right[number]]
-    return Stroke(window == number + 1, top, left)
+    window = slice(top, int(found.bottom[number])), slice(left, int(found.right[number]))
+    mask = found.labels[window] == number + 1
+    dark = np.quantile(ink.density[window][mask], 0.8)
+    return Stroke(mask, np.minimum(ink.density[window] / dark, 1).astype(np.float32), top, left)
 
 
 def _skips(pieces: list[Piece], height: float) -> NDArray[np.float32]:
