@@ -13,7 +13,7 @@ from digitcli.errors import TrainingError
 from digitcli.model.modelfile import save_model
 from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
-from digitcli.training.trainer import split_validation
+from digitcli.training.trainer import recent_validation_loss, split_validation
 
 TINY = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=4)
 
@@ -136,3 +136,12 @@ def test_metadata_says_how_the_model_was_made(few):
     assert metadata["seed"] == 9
     assert "scikit-learn" in metadata["versions"]
     assert len(metadata["history"]) == 4
+
+
+def test_a_lucky_leap_of_the_validation_loss_is_not_the_best_epoch() -> None:
+    calm = [{"validation_loss": loss} for loss in [0.5] * 60 + [0.4] * 20]
+    leap = [*calm[:30], {"validation_loss": 0.39}, *calm[31:]]
+    means = [recent_validation_loss(leap[: end + 1], len(leap)) for end in range(len(leap))]
+    assert int(np.argmin(np.array(means, float))) >= 63
+    assert recent_validation_loss(leap[:31], epochs=10) == 0.39
+    assert recent_validation_loss([{"validation_loss": None}], epochs=10) is None

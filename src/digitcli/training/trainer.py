@@ -66,7 +66,7 @@ class TrainingState:
         Epochs that are done.
     best_epoch : int
     best_loss : float
-        Its validation loss.
+        Its `recent_validation_loss`.
     history : list of dict
         One `EpochRecord.to_dict` for each epoch.
     """
@@ -222,17 +222,27 @@ def _blas_threads(network: Network, batch_size: int) -> contextlib.AbstractConte
 
 
 def _next_state(state: TrainingState, learner: _Learner, record: EpochRecord) -> TrainingState:
-    better = record.validation_loss is None or record.validation_loss < state.best_loss
+    history = [*state.history, record.to_dict()]
+    loss = recent_validation_loss(history, record.epochs)
+    better = loss is None or loss < state.best_loss
     return TrainingState(
         network=learner.network,
         best=learner.network if better else state.best,
         epoch=record.epoch,
         best_epoch=record.epoch if better else state.best_epoch,
-        best_loss=state.best_loss
-        if record.validation_loss is None or not better
-        else record.validation_loss,
-        history=[*state.history, record.to_dict()],
+        best_loss=state.best_loss if loss is None or not better else loss,
+        history=history,
     )
+
+
+def recent_validation_loss(history: list[dict[str, Any]], epochs: int) -> float | None:
+    """Return the mean validation loss over the latest twentieth of all epochs.
+
+    While the learning rate is high the loss leaps; the lowest of hundreds of leaps is luck, and
+    would win against the calmer weights at the end.
+    """
+    losses = [record["validation_loss"] for record in history[-max(1, epochs // 20) :]]
+    return None if None in losses else float(np.mean(losses))
 
 
 def _epochs(
