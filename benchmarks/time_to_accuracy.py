@@ -2,7 +2,7 @@
 
     python benchmarks/time_to_accuracy.py --torch-python /tmp/torch/bin/python [--epochs 30]
 
-where /tmp/torch is a virtual environment with ``pip install torch==2.13.0 numpy``. Same layers,
+where /tmp/torch is a virtual environment with ``pip install torch==2.13.0 kornia``. Same layers,
 batch size, epochs, optimizer and processors; `torch_mlp.py` says how the PyTorch side distorts.
 With enough epochs for 99.3 % the time is that to 99.3 % test accuracy; with few of them, on a
 busy machine, the ratio still tells which is quicker. Rounds are paired.
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--torch-python", type=Path, required=True)
     parser.add_argument("--recipe", choices=RECIPES, default="standard")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--augmentation", choices=("kornia", "grid_sample"), default="kornia")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data-dir", type=Path)
     options = parser.parse_args()
@@ -49,6 +50,7 @@ def main() -> None:
             ours, _ = run([*train, "--epochs", str(options.epochs), "-o", str(output), *data_dir])
             accuracy = load_model(output).metadata["metrics"]["test_accuracy"]
         hyperparameters = {
+            "--augmentation": options.augmentation,
             "--epochs": options.epochs,
             "--hidden": ",".join(map(str, recipe.hidden_layer_sizes)),
             "--batch-size": recipe.batch_size,
