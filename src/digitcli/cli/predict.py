@@ -26,6 +26,13 @@ digitcli predict *.png | cut -f2
 """
 
 
+class Backend(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
 class Format(StrEnum):
     """How answers are written."""
 
@@ -74,6 +81,19 @@ def command(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Use N processes.")
     ] = 1,
+    backend: Annotated[
+        Backend,
+        typer.Option("--backend", help="Work on this machine, or on the workers of --scheduler."),
+    ] = Backend.LOCAL,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="Dask scheduler whose workers see the same files.",
+            show_default=False,
+        ),
+    ] = None,
     stdin_image: Annotated[
         bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
     ] = False,
@@ -113,6 +133,10 @@ def command(
     use_one_blas_thread()
     if stdin_image and paths:
         raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
+    if (backend is Backend.DASK) != (scheduler is not None):
+        raise UsageError("--backend dask and --scheduler tcp://HOST:PORT go together")
+    if backend is Backend.DASK and (jobs > 1 or stdin_image or line):
+        raise UsageError("--backend dask reads paths, and not --jobs, --line or --stdin-image")
     if not paths:
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
@@ -150,7 +174,11 @@ def command(
         answers = iter([answer_image(network, stream, polarity=seen_as)])
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
-        if jobs == 1:
+        if scheduler is not None:
+            from digitcli.prediction.cluster import answer_on_cluster
+
+            answers = answer_on_cluster(network, bursts, scheduler=scheduler, polarity=seen_as)
+        elif jobs == 1:
             answers = answer_bursts(network, bursts, polarity=seen_as)
         else:
             from digitcli.prediction.workers import answer_in_processes
