@@ -7,7 +7,7 @@ from PIL import Image
 
 from digitcli.images.decode import Picture
 from digitcli.images.morphology import Float32Array, blur, dilate, erode
-from digitcli.images.quantile import quantile
+from digitcli.images.quantile import median, quantile
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -44,7 +44,8 @@ def grey(picture: Picture) -> Float32Array:
     if picture.ndim == 2:
         return values
     luminance = values @ LUMINANCE
-    deviation = (values - np.median(values, axis=(0, 1))).reshape(-1, 3)
+    middle = np.array([median(values[..., colour]) for colour in range(3)], np.float32)
+    deviation = (values - middle).reshape(-1, 3)
     covariance = deviation.T @ deviation
     strength, axes = np.linalg.eigh(covariance)
     if strength[-1] <= 9 * (LUMINANCE @ covariance @ LUMINANCE):
@@ -66,7 +67,7 @@ def ink_is_dark(values: Float32Array) -> bool:
     reduced = _resize(values, PAPER_SIDE)
     evidence = _skew(reduced - blur(reduced, max(reduced.shape) // 6 * 2 + 1))
     if max(values.shape) < BITMAP or is_even(values, tail=0.25):  # strokes may touch the border
-        evidence += _skew(reduced - np.median(border(values)))
+        evidence += _skew(reduced - median(border(values)))
     return evidence < 0
 
 
@@ -89,7 +90,7 @@ def paper(values: Float32Array) -> Float32Array:
     keeps the edges of shadows.
     """
     if is_even(values, tail=0.1):
-        return np.full_like(values, np.median(border(values)))
+        return np.full_like(values, median(border(values)))
     reduced = _resize(values, PAPER_SIDE)
     size = max(reduced.shape) // 8 * 2 + 1
     closed = Image.fromarray(blur(erode(dilate(reduced, size), size), 3))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.images.morphology import Mask
-from digitcli.images.quantile import quantile
+from digitcli.images.quantile import median, quantile
 
 STEEPEST = 0.18
 """Lines may be tilted by ten degrees against the sides of the picture."""
@@ -77,9 +77,9 @@ class Line:
     def erase(self, mask: Mask) -> None:
         """Erase the line, but not the strokes it crosses; none cross one on the rim."""
         self.runs.erase(mask)
-        if self.across and np.median(self.runs.top) <= RIM:
+        if self.across and median(self.runs.top) <= RIM:
             mask[: int(quantile(self.runs.bottom, 0.9))] = False
-        if self.across and np.median(self.runs.bottom) >= len(mask) - RIM:
+        if self.across and median(self.runs.bottom) >= len(mask) - RIM:
             mask[int(quantile(self.runs.top, 0.1)) :] = False
 
 
@@ -151,11 +151,11 @@ def _parallel_lines(mask: Mask, runs: Runs) -> tuple[list[Line], Runs]:
         on = free & (height >= peak - 0.5) & (height < peak + 2.5)
         if np.count_nonzero(on) < least:
             continue
-        on[on] = runs[on].length <= 1.5 * np.median(runs[on].length) + 1
+        on[on] = runs[on].length <= 1.5 * median(runs[on].length) + 1
         if np.count_nonzero(on) < least:
             continue
         left, right = runs[on].column.min(), runs[on].column.max() + 1
-        inked = _inked(mask, float(np.median(height[on])) * step + lowest, slope, step)
+        inked = _inked(mask, median(height[on]) * step + lowest, slope, step)
         if right - left >= least and inked[left:right].mean() >= UNBROKEN:
             lines.append(Line(runs[on], across=bool(inked.mean() >= UNBROKEN)))
             free &= ~on
