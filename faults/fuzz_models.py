@@ -250,7 +250,7 @@ def laughs(width: int, depth: int) -> bytes:
     program = b"\x8c\3lolr\xe8\3\0\0"
     for level in range(1000, 1000 + depth):
         get, put = b"j" + struct.pack("<I", level), b"r" + struct.pack("<I", level + 1)
-        program += b"](" + get * width + b"e" + put
+        program = b"](" + program + get * (width - 1) + b"e" + put
     return program
 
 

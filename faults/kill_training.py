@@ -59,11 +59,11 @@ def resume(count: int, rng: random.Random) -> Row:
         reached: list[int] = []
         while len(reached) < count:
             process = start(folder, *TRAINING, "--resume")
-            # It goes on by an epoch or so before it is killed, so that there are kills enough.
             before = reached[-1] if reached else 0
-            while process.poll() is None and epoch(folder) < before + 1:
+            least = before + rng.randint(0, 3)
+            while process.poll() is None and epoch(folder) < least:
                 time.sleep(0.002)
-            time.sleep(rng.random() * 0.05)
+            time.sleep(rng.random() * (0.05 if least > before else 2))
             if process.poll() is not None:
                 lost.append(f"kill {len(reached)}: it had ended")
                 break

@@ -34,6 +34,7 @@ from digitcli.evaluation.describe import describe
 from digitcli.evaluation.evaluate import evaluate
 from digitcli.evaluation.junit import write_junit
 from digitcli.evaluation.report import write_report
+from digitcli.files import remove_litter
 from digitcli.model.modelfile import load_model, save_model
 from digitcli.model.network import Model, Network
 from digitcli.training.checkpoint import Checkpoint
@@ -220,10 +221,9 @@ KINDS: dict[str, tuple[str, Write, Check]] = {
 def work(kind: str, path: Path) -> None:
     """Write versions 1, 2, 3, … for ever, telling when each begins."""
     _name, write, _check = KINDS[kind]
-    write(path.with_name("warm-up" + path.suffix), 1)
+    remove_litter(path.parent)
     for version in range(2, 10**9):
-        sys.stdout.write(f"{version}\n")
-        sys.stdout.flush()
+        os.write(1, b"%d\n" % version)
         write(path, version % 200 + 1)
 
 
@@ -254,7 +254,9 @@ def kill(kind: str, count: int, rng: random.Random) -> Row:
             process.stdout.close()  # type: ignore[union-attr]
             litter = [entry for entry in path.parent.iterdir() if entry.name.startswith(".")]
             sizes = [_size(entry) for entry in litter]
-            landed["while it wrote" if any(sizes) else "just begun" if litter else "between"] += 1
+            landed[
+                "while it wrote" if any(sizes) else "its file still empty" if litter else "between"
+            ] += 1
             try:
                 check(path)
             except (Exception, AssertionError) as error:
