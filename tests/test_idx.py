@@ -65,6 +65,7 @@ def test_gzip_is_told_from_the_content_not_the_name(images: np.ndarray, tmp_path
         (gzip.compress(header(3) + b"abc") + b"garbage", 1, "gzip"),
         (b"\x1f\x8b" + bytes(30), 1, "gzip"),
         (gzip.compress(header(MAX_BYTES)), 1, "at most"),
+        (gzip.compress(header(3) + b"abc") + gzip.compress(b"") * 200_000, 1, "gzip"),
         (gzip.compress(header(1_000_000)), 1, "cannot hold more than"),
     ],
 )
@@ -93,6 +94,13 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 0.5
     assert tracemalloc.get_traced_memory()[1] < 4_000_000
     tracemalloc.stop()
+
+
+def test_a_file_of_several_gzip_members_and_padding_is_read(tmp_path: Path) -> None:
+    data = header(3) + b"abc"
+    packed = b"".join(gzip.compress(data[at : at + 2]) for at in range(0, len(data), 2))
+    (tmp_path / "labels.gz").write_bytes(packed + bytes(40_000))
+    assert read_idx(tmp_path / "labels.gz", ndim=1).tolist() == [97, 98, 99]
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "fifo", "unreadable"])

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import math
 import os
 import stat
 import zlib
 from collections.abc import Iterator
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,8 @@ _TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "fl
 _GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_RATIO = 1032  # no deflate stream expands further (zlib.net/zlib_tech.html)
 _STEP = 1 << 20
+_PIECE = 16 * 1024
+_MOST_MEMBERS = 10_000
 
 
 def read_idx(path: str | os.PathLike[str], *, ndim: int) -> NDArray[np.uint8]:
@@ -146,10 +150,46 @@ def _open_unpacked(path: Path, name: str) -> Iterator[tuple[BufferedIOBase, int]
         raise DataError(f"{name} is not a regular file; give the path of an IDX file")
     with path.open("rb") as file:
         if file.peek(2)[:2] == _GZIP_MAGIC:
-            with gzip.GzipFile(fileobj=file) as unpacked:
+            with io.BufferedReader(_Unpacked(file)) as unpacked:
                 yield unpacked, status.st_size * _DEFLATE_RATIO
         else:
             yield file, status.st_size
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file unpacks to. Unlike `gzip.GzipFile` it bounds the number of members."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self._packed = b""
+        self._members = 0
+        self._member = zlib.decompressobj(wbits=31)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._member.eof:
+                # Zeros may pad a member, as gzip allows.
+                self._packed = self._member.unused_data.lstrip(b"\0")
+                while not self._packed:
+                    if not (piece := self._file.read(_PIECE)):
+                        return 0
+                    self._packed = piece.lstrip(b"\0")
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise gzip.BadGzipFile("too many members")
+                self._member = zlib.decompressobj(wbits=31)
+            elif not self._packed and not (piece := self._file.read(_PIECE)):
+                raise EOFError("the file ends inside a member")
+            elif not self._packed:
+                self._packed = piece
+            data = self._member.decompress(self._packed, len(buffer))
+            self._packed = self._member.unconsumed_tail
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
 
 
 def _read_header(stream: BufferedIOBase, name: str, ndim: int) -> tuple[int, ...]:
