@@ -22,6 +22,7 @@ MAX_TEXT: Final = 16 * 1024 * 1024
 """Most bytes of text in the file, and most characters in the tree."""
 
 _MARK: Final = object()
+_DOUBLE: Final = struct.Struct(">d")
 
 Plain = dict[str, Any] | list[Any] | tuple[Any, ...] | str | bytes | memoryview | int | float | None
 
@@ -109,7 +110,16 @@ def _run(data: memoryview) -> Plain:
         raise PlainPickleError("it is damaged")
 
     for _ in range(MAX_INSTRUCTIONS):
-        code = take(1)[0]
+        code = data[position]
+        position += 1
+        if code == 0x47:  # BINFLOAT: first and without calls, as a training's history is of these
+            stack.append(_DOUBLE.unpack_from(data, position)[0])
+            position += 8
+            continue
+        if code == 0x68:  # BINGET: and of these, the keys
+            stack.append(memo[data[position]])
+            position += 1
+            continue
         match code:
             case 0x80:  # PROTO
                 if not 2 <= take(1)[0] <= 5:
@@ -137,8 +147,6 @@ def _run(data: memoryview) -> Plain:
                 stack.append(number("<i"))
             case 0x8A:  # LONG1
                 stack.append(int.from_bytes(take(take(1)[0]), "little", signed=True))
-            case 0x47:  # BINFLOAT
-                stack.append(number(">d"))
             case 0x8C:  # SHORT_BINUNICODE
                 stack.append(take_text(take(1)[0]))
             case 0x58:  # BINUNICODE
@@ -183,8 +191,6 @@ def _run(data: memoryview) -> Plain:
                 memo[take(1)[0]] = stack[-1]
             case 0x72:  # LONG_BINPUT
                 memo[number("<I")] = stack[-1]
-            case 0x68:  # BINGET
-                stack.append(memo[take(1)[0]])
             case 0x6A:  # LONG_BINGET
                 stack.append(memo[number("<I")])
             case _:
