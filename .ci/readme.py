@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Run the README's commands, so that what it shows is what happens.
 
-Commands are the lines that start with "$ " in the ``console`` blocks; a line that ends in a
-backslash goes on in the next. Comments above a block say what is special about it:
-``<!-- install -->`` (run by the script around this one), ``<!-- test -->`` (only with ``--test``),
-``<!-- not run: reason -->``, ``<!-- exits N -->`` (for its last command).
+Commands are the lines that start with "$ " in the ``console`` blocks, a line that ends in a
+backslash goes on in the next, and ``python`` blocks are run as they stand. A comment above a block
+says what is special about it: ``<!-- install -->`` (run by the script around this one),
+``<!-- test -->`` (only with ``--test``), ``<!-- not run: reason -->``, ``<!-- exits N -->``
+(for its last command).
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(?:<!-- (?P<note>.*?) -->\n)?```console\n(?P<body>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<note>.*?) -->\n)?```(?P<language>console|python)\n(?P<body>.*?)```", re.DOTALL
+)
 
 
 def commands(body: str) -> list[str]:
@@ -40,7 +44,9 @@ def main() -> int:
             note = block["note"] or ""
             if note.startswith("not run") or (note == "test") != testing:
                 continue
-            for command in commands(block["body"]):
+            python = shlex.join([sys.executable, "-c", block["body"]])
+            lines = [python] if block["language"] == "python" else commands(block["body"])
+            for command in lines:
                 # This script runs inside an environment where digitcli is installed.
                 command = re.sub(r"^.*pip install \S+ && ", "", command)
                 expected = int(note.split()[1]) if note.startswith("exits") else 0
