@@ -24,12 +24,12 @@ DETACHED = 0.1
 SUREST = 7.0
 
 WEIGHTS = np.array(
-    [0.51, -0.54, 0.23, -4.5, -4.5, -8, -0.32, -6, -0.67, -0.75, -10, -0.85, -1.8, 0],
+    [0.51, -0.54, 0.23, -4.5, -4.5, -8, -0.32, -6, -0.67, -0.75, -2, -10, -0.85, -1.8, 0],
     np.float32,
 )
 """Of the features: logistic regression on rows drawn from MNIST's training digits gave the start;
 height, width, gap and crossed ink were then set for whole rows to be right."""
-BIAS = 0.75
+BIAS = 0.4
 
 WIDTHS = np.array([0.91, 0.43, 0.95, 0.80, 0.79, 0.97, 0.71, 0.77, 0.76, 0.67])
 """Mean width of each digit in MNIST, as a share of its height;"""
@@ -141,16 +141,17 @@ def shape_features(
     left, top, right, bottom = candidate.box
     tall, wide = (bottom - top) / height, (right - left) / height
     parts = pieces[candidate.first : candidate.last]
-    crossed = [cut.crossed for cut in (parts[0].after, parts[-1].before) if cut]
+    cuts = [cut for cut in (parts[0].after, parts[-1].before) if cut]
     inner_gap, outer_gap = gaps(candidate, pieces, height)
     return [
         max(0.0, np.log(tall)),
         max(0.0, -np.log(tall)),
         max(0.0, wide - 1),
         abs((top + bottom) / 2 - middle) / height,
-        sum(crossed) / height,
-        float(len(crossed) > 0),
-        float(len(crossed) == 2),
+        sum(cut.crossed for cut in cuts) / height,
+        float(len(cuts) > 0),
+        float(len(cuts) == 2),
+        sum(max(0.0, cut.strokes - 1.0) for cut in cuts),
         max(0.0, inner_gap / height - DETACHED),
         min(max(outer_gap / height, 0.0), 0.3),
         min(max(-outer_gap / height, 0.0), 1.0),

@@ -32,7 +32,7 @@ Box = tuple[int, int, int, int]
 
 SKIP = 6.0
 """What it costs to leave out a stroke as large as a digit, in log-odds."""
-SURE = 3.0
+SURE = 2.2
 """Log-odds from which on a stroke is taken for one digit without trying to cut it."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""

@@ -21,6 +21,8 @@ CUTS_PER_HEIGHT = 5.0
 SIDEWAYS = 0.3
 """Cost of moving one pixel to the side, in pixels of ink."""
 BLANK = 0.02
+CROSSING = 0.25
+"""Cost of a pixel from which on it belongs to a stroke that is crossed."""
 STEP = 0.5
 """Differences of cost, in pixels of ink, that make a valley."""
 FAINTNESS = 4
@@ -65,10 +67,14 @@ class Cut:
         The first column to the right of the cut, for each row of the stroke.
     crossed : float
         Pixels of ink on the path.
+    strokes : int
+        How many strokes the path crosses: digits mostly touch at one place, and a cut through a
+        loop crosses two.
     """
 
     path: Path
     crossed: float
+    strokes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +113,19 @@ def split(stroke: Stroke, height: float) -> list[Piece]:
     ink = np.where(stroke.mask, stroke.density**FAINTNESS, 0).astype(np.float32)
     paths = _paths(ink, max(2.0, APART * height), int(CUTS_PER_HEIGHT * width / height))
     rows = np.arange(len(ink))
-    cuts = [Cut(path, float(ink[rows, path].sum())) for path in sorted(paths, key=np.mean)]
+    cuts = [
+        Cut(path, float(ink[rows, path].sum()), _runs(ink[rows, path] > CROSSING))
+        for path in sorted(paths, key=np.mean)
+    ]
     return [
         Piece(stroke, after, before)
         for after, before in zip([None, *cuts], [*cuts, None], strict=True)
     ]
+
+
+def _runs(crossing: Mask) -> int:
+    """Number of stretches of True."""
+    return int(crossing[0]) + int(np.count_nonzero(crossing[1:] > crossing[:-1]))
 
 
 def _paths(ink: Float32Array, apart: float, count: int) -> list[Path]:
