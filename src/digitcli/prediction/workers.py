@@ -120,9 +120,10 @@ class _Pool:
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
+        # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 # In each process ---------------------------------------------------------------------------------
