@@ -121,7 +121,7 @@ class _Pool:
     def close(self) -> None:
         """End the processes, whatever they are at."""
         for process in multiprocessing.active_children():
-            process.terminate()
+            process.kill()  # a just forked one still has our SIGTERM handler
         # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
         self._executor.shutdown(wait=True, cancel_futures=True)
 
