@@ -32,10 +32,11 @@ CANARY = "digitcli-was-here"
 def content(seed: int = 0, members: int = 1, dtype: str = "float32") -> dict[str, Any]:
     """Return what a small model file holds, metadata as `train` writes it."""
     rng = np.random.default_rng(seed)
-    history = [
-        {"epoch": epoch, "training_loss": 1 / epoch, "validation_loss": None, "learning_rate": 0.1}
-        for epoch in range(1, 9)
-    ]
+    epochs = range(1, 9)
+    history = {
+        "epoch": list(epochs), "training_loss": [1 / epoch for epoch in epochs],
+        "validation_loss": [None] * 8, "learning_rate": [0.1] * 8,
+    }  # fmt: skip
     return {
         "format": "digitcli-model",
         "version": 1,
@@ -64,7 +65,7 @@ def checkpoint(seed: int = 0) -> dict[str, Any]:
         "format": "digitcli-checkpoint", "version": 1,
         "settings": {"hidden_layer_sizes": [6], "seed": 0, "data": "0" * 64},
         "epoch": 8, "best_epoch": 7, "best_loss": 0.5,
-        "history": model["metadata"]["history"],
+        "history": [{"epoch": epoch, "validation_loss": 1 / epoch} for epoch in range(1, 9)],
         "network": model["members"][0], "best": content(seed + 1)["members"][0],
     }  # fmt: skip
 
@@ -288,7 +289,7 @@ def growing() -> Iterator[bytes]:
     tree = content()
     tree["metadata"]["keys"] = {f"{number}" * 20: number for number in range(10**5)}
     yield dump(tree)
-    tree["metadata"] = {"history": [{"training_loss": 0.1 * i} for i in range(60_000)]}
+    tree["metadata"] = {"history": {"training_loss": [0.1 * i for i in range(210_000)]}}
     yield dump(tree)
     tree["metadata"] = {"text": "\x1b]0;evil\7\n" * 10**5}
     yield dump(tree)

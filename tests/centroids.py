@@ -7,11 +7,12 @@ import numpy as np
 from digitcli import Dataset, Model
 from digitcli.model.network import Network
 
-HISTORY = [
-    {"epoch": 1, "training_loss": 1.2, "validation_loss": 1.4, "validation_accuracy": 0.61},
-    {"epoch": 2, "training_loss": 0.6, "validation_loss": 0.9, "validation_accuracy": 0.82},
-    {"epoch": 3, "training_loss": 0.4, "validation_loss": 0.8, "validation_accuracy": 0.87},
-]
+HISTORY = {
+    "epoch": [1, 2, 3],
+    "training_loss": [1.2, 0.6, 0.4],
+    "validation_loss": [1.4, 0.9, 0.8],
+    "validation_accuracy": [0.61, 0.82, 0.87],
+}
 
 
 def centroid_model(data: Dataset, sharpness: float = 0.5, name: str = "model") -> Model:

@@ -65,7 +65,8 @@ def test_the_environment_or_the_package_names_the_model(digitcli: Run, file):
 
 
 def test_a_committee_counts_equal_members_and_has_a_curve_for_each(digitcli: Run, model, tmp_path):
-    metadata = {"members": [{"seed": 1, "history": HISTORY}, {"seed": 2, "history": HISTORY[:2]}]}
+    shorter = {name: values[:2] for name, values in HISTORY.items()}
+    metadata = {"members": [{"seed": 1, "history": HISTORY}, {"seed": 2, "history": shorter}]}
     two = replace(model, members=model.members * 2, metadata=metadata)
     save_model(two, tmp_path / "two.joblib")
     text = digitcli("info", "two.joblib").stdout
@@ -79,10 +80,11 @@ def test_a_committee_counts_equal_members_and_has_a_curve_for_each(digitcli: Run
     [
         {},
         {"history": "none", "members": 3},
-        {"history": [1, None, {"validation_loss": "low"}]},
-        {"history": [{"validation_loss": math.inf}, {"validation_loss": 10**400}]},
-        {"history": [{"validation_loss": math.nan, "training_loss": True}], "data": [{}, [], None]},
-        {"members": [None, {"history": [{}]}], "a.b..c": {"": {"": 1.5}}},
+        {"history": [1, None, {"validation_loss": ["low"]}]},
+        {"history": {"validation_loss": [1, None, "low", [2]], "training_loss": "low"}},
+        {"history": {"validation_loss": [math.inf, 10**400]}},
+        {"history": {"validation_loss": [math.nan], "training_loss": True}, "data": [{}, [], None]},
+        {"members": [None, {"history": {}}], "a.b..c": {"": {"": 1.5}}},
     ],
 )
 def test_odd_metadata_is_no_reason_to_fail(digitcli: Run, model, tmp_path, metadata):

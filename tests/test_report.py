@@ -221,15 +221,17 @@ def test_mnist_fits_in_3_megabytes(shared_data, tmp_path, sharpness):
 
 
 def test_curves_come_from_the_history():
-    records = [
-        {"epoch": 1, "training_loss": 2.0, "validation_loss": None, "learning_rate": "fast"},
-        {"epoch": 2, "training_loss": 1.0, "validation_loss": 0.5},
-    ]
-    found = curves(records)
+    history = {
+        "epoch": [1, 2],
+        "training_loss": [2.0, 1.0],
+        "validation_loss": [None, 0.5],
+        "learning_rate": ["fast", "slow"],
+    }
+    found = curves(history)
     assert list(found) == ["training_loss", "validation_loss"]
     assert found["training_loss"] == [2.0, 1.0]
     np.testing.assert_array_equal(found["validation_loss"], [np.nan, 0.5])
-    for odd in (None, 3, "text", [], [1, 2], {"training_loss": [1]}):
+    for odd in (None, 3, "text", [], [1, 2], [{"training_loss": 1}], {"training_loss": 1}):
         assert curves(odd) == {}
 
 

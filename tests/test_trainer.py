@@ -73,8 +73,7 @@ def test_the_best_epoch_is_kept_and_training_stops_when_patience_ends(few):
     # At this rate the loss goes up and down instead of falling.
     restless = replace(TINY, learning_rate_init=0.6, epochs=40, augmentation=None)
     outcome = train_model(few, Plan(restless, patience=3))
-    history = outcome.model.metadata["history"]
-    losses = [record["validation_loss"] for record in history]
+    losses = outcome.model.metadata["history"]["validation_loss"]
     (best,) = outcome.best_epochs
     judged = [losses[0], *np.convolve(losses, [0.5, 0.5], "valid")]  # 2 of 40 epochs
     assert best == 1 + int(np.argmin(judged))
@@ -93,7 +92,7 @@ def test_without_validation_images_the_last_epoch_is_kept(few):
 def test_training_without_distortions_learns_the_images_themselves(few):
     plain = replace(TINY, augmentation=None, epochs=40)
     history = train_model(few, Plan(plain)).model.metadata["history"]
-    assert history[-1]["training_loss"] < 0.15
+    assert history["training_loss"][-1] < 0.15
 
 
 def test_a_loss_that_is_no_number_ends_training_with_advice(few):
@@ -136,7 +135,7 @@ def test_metadata_says_how_the_model_was_made(few):
     assert metadata["recipe"] == "small"
     assert metadata["seed"] == 9
     assert "scikit-learn" in metadata["versions"]
-    assert len(metadata["history"]) == 4
+    assert len(metadata["history"]["epoch"]) == 4
 
 
 def test_a_lucky_leap_of_the_validation_loss_is_not_the_best_epoch() -> None:

@@ -450,16 +450,12 @@ def _write_history(outcome: Outcome, path: Path) -> None:
     from digitcli.files import atomic_write
 
     metadata = outcome.model.metadata
-    members = metadata.get("members")
-    rows: list[dict[str, Any]] = (
-        metadata["history"]
-        if members is None
-        else [
-            {"member": number} | record
-            for number, member in enumerate(members, 1)
-            for record in member["history"]
-        ]
-    )
+    members = metadata.get("members", [metadata])
+    rows = [
+        ({"member": number} if len(members) > 1 else {}) | dict(zip(history, values, strict=True))
+        for number, history in enumerate((member["history"] for member in members), 1)
+        for values in zip(*history.values(), strict=True)
+    ]
     if path.suffix.lower() == ".json":
         text = json.dumps(rows, indent=1) + "\n"
     else:

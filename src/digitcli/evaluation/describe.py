@@ -104,15 +104,18 @@ def describe(model: Model, file: Path | None = None) -> Description:
 
 
 def curves(history: object) -> dict[str, list[float]]:
-    """Return the curves of a history that is a list with a record per epoch.
+    """Return the curves of a history that holds a list under each name.
 
     What is not a number becomes NaN; a curve without a number, or a history of another form, is
     left out.
     """
-    if not isinstance(history, Sequence) or isinstance(history, str):
+    if not isinstance(history, Mapping):
         return {}
-    records = [record for record in history if isinstance(record, Mapping)]
-    columns = {name: [_number(record.get(name)) for record in records] for name in CURVES}
+    columns = {
+        name: [_number(value) for value in history[name]]
+        for name in CURVES
+        if isinstance(history.get(name), list)
+    }
     return {name: column for name, column in columns.items() if any(map(math.isfinite, column))}
 
 

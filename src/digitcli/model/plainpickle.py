@@ -22,7 +22,6 @@ MAX_TEXT: Final = 16 * 1024 * 1024
 """Most bytes of text in the file, and most characters in the tree."""
 
 _MARK: Final = object()
-_DOUBLE: Final = struct.Struct(">d")
 
 Plain = dict[str, Any] | list[Any] | tuple[Any, ...] | str | bytes | memoryview | int | float | None
 
@@ -112,13 +111,10 @@ def _run(data: memoryview) -> Plain:
     for _ in range(MAX_INSTRUCTIONS):
         code = data[position]
         position += 1
-        if code == 0x47:  # BINFLOAT: first and without calls, as a training's history is of these
-            stack.append(_DOUBLE.unpack_from(data, position)[0])
-            position += 8
-            continue
-        if code == 0x68:  # BINGET: and of these, the keys
-            stack.append(memo[data[position]])
-            position += 1
+        if code == 0x47:  # BINFLOAT: many at once, as a training's history is of these
+            count = _run_length(data, position - 1)
+            stack.extend(struct.unpack_from(">" + "dx" * (count - 1) + "d", data, position))
+            position += 9 * count - 1
             continue
         match code:
             case 0x80:  # PROTO
@@ -191,6 +187,8 @@ def _run(data: memoryview) -> Plain:
                 memo[take(1)[0]] = stack[-1]
             case 0x72:  # LONG_BINPUT
                 memo[number("<I")] = stack[-1]
+            case 0x68:  # BINGET
+                stack.append(memo[take(1)[0]])
             case 0x6A:  # LONG_BINGET
                 stack.append(memo[number("<I")])
             case _:
@@ -198,6 +196,12 @@ def _run(data: memoryview) -> Plain:
                     f"it holds more than plain data (pickle instruction 0x{code:02x})"
                 )
     raise PlainPickleError("it holds too much")
+
+
+def _run_length(data: memoryview, start: int) -> int:
+    """Count the BINFLOAT instructions that follow one another from `start`, up to a thousand."""
+    codes = bytes(data[start : start + 9000 : 9])
+    return len(codes) - len(codes.lstrip(b"G"))
 
 
 def _list(item: Any) -> list[Any]:

@@ -322,11 +322,16 @@ def _finish(
             "input_normalization": state.best.input_normalization,
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
-            "history": state.history,
+            "history": _columns(state.history),
         }
         for index, state in enumerate(states)
     ]
     return replace(model, metadata=metadata | (each[0] if len(each) == 1 else {"members": each}))
+
+
+def _columns(records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Turn a record per epoch into a list per field, which a file holds and reads in less."""
+    return {name: [record[name] for record in records] for name in records[0]}
 
 
 def _measure(model: Model, data: Dataset, split: str) -> dict[str, float]:
