@@ -24,9 +24,9 @@ from digitcli.evaluation.lines import (
     evaluate_lines,
     read_labels,
 )
-from digitcli.images.normalize import Polarity
 from digitcli.lines.read import read_rows
 from digitcli.model.network import Model
+from digitcli.polarity import Polarity
 from rows import draw_row
 
 

@@ -24,9 +24,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from digitcli.errors import ImageError
 from digitcli.evaluation.metrics import auroc
-from digitcli.images import read_digit
 from digitcli.images.decode import Picture, decode
 from digitcli.images.normalize import normalize
+from digitcli.images.read import read_digit
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 

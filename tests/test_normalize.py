@@ -15,12 +15,13 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from digitcli.data.uci import load_digits
 from digitcli.errors import ImageError
-from digitcli.images import read_digit
 from digitcli.images.mnist_form import NARROWEST, WIDEST
-from digitcli.images.normalize import Polarity, normalize, normalize_steps
+from digitcli.images.normalize import normalize, normalize_steps
+from digitcli.images.read import read_digit
 from digitcli.images.stroke import stroke_width
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
+from digitcli.polarity import Polarity
 
 Picture = NDArray[np.uint8]
 
@@ -303,7 +304,7 @@ def test_no_picture_needs_scipy(tmp_path: Path) -> None:
     """Importing it takes longer than reading a photo."""
     Image.fromarray(on_grid(drawn(4))).save(tmp_path / "4.png")
     program = (
-        "import sys; from digitcli.images import read_digit; read_digit(sys.argv[1]);"
+        "import sys; from digitcli.images.read import read_digit; read_digit(sys.argv[1]);"
         "print([name for name in sys.modules if name.split('.')[0] in ('scipy', 'sklearn')])"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "4.png")]

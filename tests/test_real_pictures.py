@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from digitcli.images import read_digit
+from digitcli.images.read import read_digit
 from digitcli.model.modelfile import load_model
 from drawings import drawn
 

@@ -108,6 +108,7 @@ def test_predicting_an_image_imports_nothing_heavy(tmp_path: Path, ready: bool) 
     assert not modules & HEAVY
     if ready:
         assert not {name for name in modules if name.startswith("PIL.Png")}
+        assert "digitcli.images.normalize" not in modules
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, ModelFile, Polarity, PolarityOption, Quiet, check_name
+from digitcli.cli.options import DataDir, ModelFile, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
 from digitcli.errors import ExitCode, UsageError
+from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
@@ -156,7 +157,6 @@ def command(
         raise UsageError("--gallery is about rows of digits; add --line")
     if line is not None:
         from digitcli.cli.line import evaluate_rows
-        from digitcli.images.normalize import Polarity as ImagePolarity
 
         if any(option is not None for option in (dataset, report, against, junit)):
             raise UsageError("--line is evaluated alone; leave out --dataset, --report, --against")
@@ -165,7 +165,7 @@ def command(
             first,
             line,
             format=output.value,
-            polarity=ImagePolarity(polarity.value),
+            polarity=polarity,
             gallery=gallery,
             fail_under=fail_under,
         )

@@ -11,7 +11,7 @@ from digitcli.files import atomic_write
 if TYPE_CHECKING:
     from PIL import Image
 
-    from digitcli.images.normalize import Polarity
+    from digitcli.polarity import Polarity
     from digitcli.prediction.stream import Answers
 
 _LONGEST = 200

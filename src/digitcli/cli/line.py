@@ -13,10 +13,10 @@ from digitcli.errors import ExitCode, ImageError, UsageError
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
-    from digitcli.images.normalize import Polarity
     from digitcli.lines.pattern import Pattern
     from digitcli.lines.read import Digit, Page
     from digitcli.model.network import Model
+    from digitcli.polarity import Polarity
     from digitcli.prediction.paths import Burst
 
 UNSURE = "?"

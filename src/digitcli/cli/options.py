@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from digitcli.errors import UsageError
+from digitcli.polarity import Polarity
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.")
@@ -32,14 +32,6 @@ ModelFile = Annotated[
         show_default=False,
     ),
 ]
-
-
-class Polarity(StrEnum):
-    """How ink and paper differ in a picture."""
-
-    AUTO = "auto"
-    DARK_ON_LIGHT = "dark-on-light"
-    LIGHT_ON_DARK = "light-on-dark"
 
 
 PolarityOption = Annotated[

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digitcli.cli.environment import Environment, use_one_blas_thread
-from digitcli.cli.options import ModelFile, Polarity, PolarityOption
+from digitcli.cli.options import ModelFile, PolarityOption
 from digitcli.errors import ExitCode, UsageError
+from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
     from digitcli.prediction.paths import Burst
@@ -148,12 +149,10 @@ def command(
         rows_like = row_pattern(line, length, pattern)
 
     from digitcli.cli.answers import AnswerWriter
-    from digitcli.images.normalize import Polarity as ImagePolarity
     from digitcli.model.modelfile import load_model
     from digitcli.prediction.stream import MAX_STREAM_BYTES, answer_bursts, answer_image
 
     network = load_model(model)
-    seen_as = ImagePolarity(polarity.value)
     if line:
         from digitcli.cli.line import STDIN_IMAGE, predict_rows
 
@@ -162,7 +161,7 @@ def command(
             network,
             [[STDIN_IMAGE]] if stdin_image else _bursts(paths, env, null=null, recursive=recursive),
             format=format.value,
-            polarity=seen_as,
+            polarity=polarity,
             pattern=rows_like,
             min_confidence=min_confidence,
             explain=explain,
@@ -171,26 +170,26 @@ def command(
     stream = None
     if stdin_image:
         stream = BytesIO(env.stdin.buffer.read(MAX_STREAM_BYTES + 1))
-        answers = iter([answer_image(network, stream, polarity=seen_as)])
+        answers = iter([answer_image(network, stream, polarity=polarity)])
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
         if scheduler is not None:
             from digitcli.prediction.cluster import answer_on_cluster
 
-            answers = answer_on_cluster(network, bursts, scheduler=scheduler, polarity=seen_as)
+            answers = answer_on_cluster(network, bursts, scheduler=scheduler, polarity=polarity)
         elif jobs == 1:
-            answers = answer_bursts(network, bursts, polarity=seen_as)
+            answers = answer_bursts(network, bursts, polarity=polarity)
         else:
             from digitcli.prediction.workers import answer_in_processes
 
-            answers = answer_in_processes(network, bursts, jobs=jobs, polarity=seen_as)
+            answers = answer_in_processes(network, bursts, jobs=jobs, polarity=polarity)
     writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
     for some in answers:
         writer.write(some)
         if explain is not None:
             from digitcli.cli.explanations import explain_answers
 
-            explain_answers(some, explain, polarity=seen_as, stream=stream)
+            explain_answers(some, explain, polarity=polarity, stream=stream)
     return ExitCode.PARTIAL if writer.failed else ExitCode.OK
 
 

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, Polarity, PolarityOption, Quiet, check_name
+from digitcli.cli.options import DataDir, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.data.sources import load_dataset
 from digitcli.errors import ExitCode, UsageError
+from digitcli.polarity import Polarity
 
 EXAMPLES = """\
 digitcli preprocess mnist

@@ -10,7 +10,7 @@ import numpy as np
 
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
-from digitcli.images import read_digit
+from digitcli.images.read import read_digit
 
 _CLASSES = tuple("0123456789")
 

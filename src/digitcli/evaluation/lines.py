@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.errors import DataError, ImageError
-from digitcli.images.normalize import Polarity
 from digitcli.lines.draw import draw_rows
 from digitcli.lines.read import Page, read_page
 from digitcli.model.network import Model
 from digitcli.paths import printable
+from digitcli.polarity import Polarity
 
 CELL = 320, 240
 """Size of a picture in the gallery."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from digitcli.images.lines import remove_lines
 from digitcli.images.mnist_form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.images.morphology import Float32Array, Mask
 from digitcli.images.regions import Regions, find_digit
+from digitcli.polarity import Polarity
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
@@ -28,14 +28,6 @@ BLURRED = 0.45
 
 ROOM_FOR_LINES = 24
 """Smaller pictures are bitmaps of a single digit, too small to be ruled."""
-
-
-class Polarity(StrEnum):
-    """Whether the ink is darker or brighter than the paper."""
-
-    AUTO = "auto"
-    DARK_ON_LIGHT = "dark-on-light"
-    LIGHT_ON_DARK = "light-on-dark"
 
 
 @dataclass(frozen=True)

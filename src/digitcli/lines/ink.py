@@ -14,8 +14,8 @@ from digitcli.images.decode import Picture
 from digitcli.images.ink import denoise, ink_mask, threshold
 from digitcli.images.lines import remove_lines
 from digitcli.images.morphology import Float32Array, Mask, blur, dilate, erode
-from digitcli.images.normalize import Polarity
 from digitcli.images.regions import Regions
+from digitcli.polarity import Polarity
 
 PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""

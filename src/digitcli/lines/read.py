@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.images.decode import Picture, decode, upright_size
-from digitcli.images.normalize import Polarity
 from digitcli.images.regions import Regions
 from digitcli.lines.candidates import (
     MOST_PIECES,
@@ -26,6 +25,7 @@ from digitcli.lines.rows import find_rows, heights
 from digitcli.lines.search import best_path
 from digitcli.lines.split import Piece, Stroke, split
 from digitcli.model.network import Model
+from digitcli.polarity import Polarity
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are just outside."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from digitcli.errors import DigitcliError
-from digitcli.images.normalize import Polarity
 from digitcli.model.network import Model
+from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.stream import BATCH, Answers, answer_bursts
 

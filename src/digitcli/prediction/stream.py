@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images import read_digit
-from digitcli.images.normalize import Polarity
 from digitcli.images.ready import SIDE, in_mnist_form, plain_pixels
 from digitcli.model.network import Model
 from digitcli.paths import printable
+from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Unreadable
 
 BATCH: Final = 256
@@ -106,7 +105,7 @@ def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.
             raise ImageError(
                 f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
             )
-        image = read_digit(BytesIO(data), polarity=polarity, name="the image on stdin")
+        image = _read_digit(BytesIO(data), polarity, name="the image on stdin")
     except Exception as error:
         return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)})
     return Answers(["-"], model.predict_proba(image[None]))
@@ -132,7 +131,7 @@ class _Batch:
 
 def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch:
     """Read images until all are read or it takes too long."""
-    general = read or (lambda path: read_digit(path, polarity=polarity))
+    general = read or (lambda path: _read_digit(path, polarity))
     paths: list[str] = []
     pixels: list[bytes] = []
     plain_ones: list[int] = []
@@ -168,6 +167,13 @@ def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch
     for place in np.array(plain_ones, np.intp)[~ready].tolist():
         images[place] = np.frombuffer(read_any(place), np.uint8).reshape(SIDE, SIDE)
     return _Batch(paths, images, errors)
+
+
+def _read_digit(file: str | BinaryIO, polarity: Polarity, name: str | None = None) -> Image:
+    # Plain digits need nothing of it, so that they need not wait for its import.
+    from digitcli.images.read import read_digit
+
+    return read_digit(file, polarity=polarity, name=name)
 
 
 def _reason(path: str, error: Exception) -> str:

@@ -17,9 +17,9 @@ from typing import Final
 
 import numpy as np
 
-from digitcli.images.normalize import Polarity
 from digitcli.model.network import Model
 from digitcli.paths import printable
+from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.stream import BATCH, PATIENCE, Answers, answer_bursts
 
