@@ -5,13 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, ModelFile, PolarityOption, Quiet, check_name
+from digitcli.cli.options import (
+    Backend,
+    BackendOption,
+    DataDir,
+    ModelFile,
+    PolarityOption,
+    Quiet,
+    SchedulerOption,
+    check_backend,
+    check_name,
+)
 from digitcli.cli.progress import show_progress
 from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
@@ -25,6 +36,7 @@ EXAMPLES = """\
 digitcli evaluate -m model.joblib --dataset digits --fail-under 0.97
 digitcli evaluate --dataset my-handwriting/ --report report.html
 digitcli evaluate new.joblib --against old.joblib --format json
+digitcli evaluate --dataset /shared/digits/ --backend dask --scheduler tcp://head:8786
 """
 
 
@@ -128,6 +140,8 @@ def command(
         ),
     ] = None,
     polarity: PolarityOption = Polarity.AUTO,
+    backend: BackendOption = Backend.LOCAL,
+    scheduler: SchedulerOption = None,
     data_dir: DataDir = None,
     quiet: Quiet = False,
 ) -> ExitCode:
@@ -140,6 +154,7 @@ def command(
     check_name(report, ".html", "--report")
     check_name(junit, ".xml", "--junit")
     check_name(gallery, ".png", "--gallery")
+    check_backend(backend, scheduler)
     _check_fraction(fail_under, "--fail-under")
     _check_fraction(fail_under_class, "--fail-under-class")
     if model_file is not None:
@@ -158,8 +173,10 @@ def command(
     if line is not None:
         from digitcli.cli.line import evaluate_rows
 
-        if any(option is not None for option in (dataset, report, against, junit)):
-            raise UsageError("--line is evaluated alone; leave out --dataset, --report, --against")
+        if any(option is not None for option in (dataset, report, against, junit, scheduler)):
+            raise UsageError(
+                "--line is evaluated alone; leave out --dataset, --report, --against, --backend"
+            )
         return evaluate_rows(
             env,
             first,
@@ -172,9 +189,15 @@ def command(
     second = None if against is None else load_model(against)
     spec = dataset or _trained_on(first)
     is_folder = Path(spec).is_dir()
-    if polarity is not Polarity.AUTO and not is_folder:
-        raise UsageError("--polarity is for folders of pictures; leave it out for other datasets")
-    data, unreadable = _load(env, spec, data_dir, polarity)
+    for option, given in (
+        ("--polarity", polarity is not Polarity.AUTO),
+        ("--backend dask", backend is Backend.DASK),
+    ):
+        if given and not is_folder:
+            raise UsageError(
+                f"{option} is for folders of pictures; leave it out for other datasets"
+            )
+    data, unreadable = _load(env, spec, data_dir, polarity, scheduler)
     if split is None:
         split = Split.TEST if len(data.part("test")) else Split.ALL
         if split is Split.ALL:
@@ -206,7 +229,7 @@ def command(
 
 
 def _load(
-    env: Environment, spec: str, data_dir: Path | None, polarity: Polarity
+    env: Environment, spec: str, data_dir: Path | None, polarity: Polarity, scheduler: str | None
 ) -> tuple[Dataset, list[Unreadable]]:
     from digitcli.data.sources import load_dataset
     from digitcli.evaluation.evaluate import Unreadable
@@ -218,14 +241,24 @@ def _load(
             unreadable.append(Unreadable(path, reason))
             work.warn(reason if path in reason else f"{path} {reason}")
 
-        data = load_dataset(
-            spec,
-            data_dir=data_dir,
-            polarity=polarity,
-            on_error=on_error,
-            on_step=work.say,
-            on_progress=lambda done, total: work.update("pictures", done, total),
-        )
+        def on_progress(done: int, total: int) -> None:
+            work.update("pictures", done, total)
+
+        if scheduler is not None:
+            from digitcli.data.folder import load_folder
+            from digitcli.prediction.cluster import read_on_cluster
+
+            read = partial(read_on_cluster, scheduler=scheduler, polarity=polarity)
+            data = load_folder(Path(spec), on_error=on_error, on_progress=on_progress, read=read)
+        else:
+            data = load_dataset(
+                spec,
+                data_dir=data_dir,
+                polarity=polarity,
+                on_error=on_error,
+                on_step=work.say,
+                on_progress=on_progress,
+            )
     return data, unreadable
 
 

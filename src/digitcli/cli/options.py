@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -45,3 +46,31 @@ def check_name(path: Path | None, suffixes: str | tuple[str, ...], option: str) 
     if path is not None and not path.name.lower().endswith(suffixes):
         allowed = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
         raise UsageError(f"{option} {path} must end in {allowed}")
+
+
+class Backend(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="Work on this machine, or on the workers of --scheduler."),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="Dask scheduler whose workers see the same files.",
+        show_default=False,
+    ),
+]
+
+
+def check_backend(backend: Backend, scheduler: str | None) -> None:
+    """Refuse one of the two options without the other."""
+    if (backend is Backend.DASK) != (scheduler is not None):
+        raise UsageError("--backend dask and --scheduler tcp://HOST:PORT go together")

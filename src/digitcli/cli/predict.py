@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digitcli.cli.environment import Environment, use_one_blas_thread
-from digitcli.cli.options import ModelFile, PolarityOption
+from digitcli.cli.options import (
+    Backend,
+    BackendOption,
+    ModelFile,
+    PolarityOption,
+    SchedulerOption,
+    check_backend,
+)
 from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
 
@@ -24,14 +31,8 @@ EXAMPLES = """\
 digitcli predict photo.jpg scans/ --format json
 find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
 digitcli predict *.png | cut -f2
+find /shared -name '*.png' | digitcli predict --backend dask --scheduler tcp://head:8786
 """
-
-
-class Backend(StrEnum):
-    """Where the work is done."""
-
-    LOCAL = "local"
-    DASK = "dask"
 
 
 class Format(StrEnum):
@@ -82,19 +83,8 @@ def command(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Use N processes.")
     ] = 1,
-    backend: Annotated[
-        Backend,
-        typer.Option("--backend", help="Work on this machine, or on the workers of --scheduler."),
-    ] = Backend.LOCAL,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler",
-            metavar="tcp://HOST:PORT",
-            help="Dask scheduler whose workers see the same files.",
-            show_default=False,
-        ),
-    ] = None,
+    backend: BackendOption = Backend.LOCAL,
+    scheduler: SchedulerOption = None,
     stdin_image: Annotated[
         bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
     ] = False,
@@ -134,8 +124,7 @@ def command(
     use_one_blas_thread()
     if stdin_image and paths:
         raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
-    if (backend is Backend.DASK) != (scheduler is not None):
-        raise UsageError("--backend dask and --scheduler tcp://HOST:PORT go together")
+    check_backend(backend, scheduler)
     if backend is Backend.DASK and (jobs > 1 or stdin_image or line):
         raise UsageError("--backend dask reads paths, and not --jobs, --line or --stdin-image")
     if not paths:
@@ -177,6 +166,8 @@ def command(
             from digitcli.prediction.cluster import answer_on_cluster
 
             answers = answer_on_cluster(network, bursts, scheduler=scheduler, polarity=polarity)
+            if not env.stdout.isatty():
+                answers = _with_progress(env, answers)
         elif jobs == 1:
             answers = answer_bursts(network, bursts, polarity=polarity)
         else:
@@ -191,6 +182,18 @@ def command(
 
             explain_answers(some, explain, polarity=polarity, stream=stream)
     return ExitCode.PARTIAL if writer.failed else ExitCode.OK
+
+
+def _with_progress(env: Environment, answers: Iterator[Answers]) -> Iterator[Answers]:
+    """Pass answers on and show how many there were."""
+    from digitcli.cli.progress import show_progress
+
+    done = 0
+    with show_progress(env) as work:
+        for some in answers:
+            yield some
+            done += len(some.paths)
+            work.update("pictures", done)
 
 
 def _bursts(

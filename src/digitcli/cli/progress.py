@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -26,15 +27,15 @@ class Work:
         self._task = None if bar is None else bar.add_task("", visible=False)
         self._next_line = time.monotonic() + PLAIN_INTERVAL
 
-    def update(self, what: str, done: int, total: int) -> None:
-        """Say that `done` of `total` units of `what` are done."""
+    def update(self, what: str, done: int, total: int | None = None) -> None:
+        """Say that `done` of `total` units of `what` are done, or of nobody knows how many."""
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task, description=what, completed=done, total=total, visible=True
             )
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + PLAIN_INTERVAL
-            self._env.say(f"{what}: {done:,} of {total:,}")
+            self._env.say(f"{what}: {done:,}" + ("" if total is None else f" of {total:,}"))
 
     def say(self, line: str) -> None:
         """Print a line about the progress, unless quiet."""
@@ -73,4 +74,8 @@ def show_progress(env: Environment, *, in_bytes: bool = False) -> Iterator[Work]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=env.console, transient=True) as bar:
-        yield Work(env, bar)
+        terminal, env.stderr = env.stderr, sys.stderr  # through which Rich keeps lines off the bar
+        try:
+            yield Work(env, bar)
+        finally:
+            env.stderr = terminal

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
 from digitcli.images.read import read_digit
 
 _CLASSES = tuple("0123456789")
+
+Reader = Callable[[Sequence[Path]], Iterable[NDArray[np.uint8] | ImageError]]
+"""Gives the digit in each picture, shape (28, 28), or why it cannot be read, in order."""
 
 
 def load_folder(
@@ -21,6 +25,7 @@ def load_folder(
     polarity: str = "auto",
     on_error: Callable[[str, str], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    read: Reader | None = None,
 ) -> Dataset:
     """Read the pictures in the class sub-folders ``0`` … ``9`` of `folder`.
 
@@ -35,6 +40,7 @@ def load_folder(
     on_error : called for each picture that cannot be read, and each sub-folder that is not a
         digit, with its path and a line that says why; without it, the first picture raises
     on_progress : called with the number of pictures read so far and in all
+    read : how to read the pictures, instead of one by one with `digitcli.images.read_digit`
 
     Raises
     ------
@@ -48,14 +54,16 @@ def load_folder(
         for split, class_folder in _class_folders(folder, on_error)
         for path in _pictures(class_folder)
     ]
+    files = [path for _, _, path in found]
+    pictures = _read(files, polarity) if read is None else read(files)
     images, labels, splits, paths = [], [], [], []
-    for number, (split, label, path) in enumerate(found, start=1):
-        try:
-            image = read_digit(path, polarity=polarity, name=os.fspath(path))
-        except ImageError as error:
+    for number, ((split, label, path), image) in enumerate(
+        zip(found, pictures, strict=True), start=1
+    ):
+        if isinstance(image, ImageError):
             if on_error is None:
-                raise
-            on_error(os.fspath(path), str(error))
+                raise image
+            on_error(os.fspath(path), str(image))
         else:
             images.append(image)
             labels.append(label)
@@ -72,6 +80,14 @@ def load_folder(
         np.array(splits),
         tuple(paths),
     )
+
+
+def _read(paths: Sequence[Path], polarity: str) -> Iterator[NDArray[np.uint8] | ImageError]:
+    for path in paths:
+        try:
+            yield read_digit(path, polarity=polarity, name=os.fspath(path))
+        except ImageError as error:
+            yield error
 
 
 def _class_folders(

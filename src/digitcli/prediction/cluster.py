@@ -1,17 +1,22 @@
-"""Share predictions among machines: Dask workers that see the same files, by joblib's backend."""
+"""Share pictures among machines: Dask workers that see the same files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from digitcli.errors import DigitcliError
+import numpy as np
+
+from digitcli.cluster import run_on_cluster
+from digitcli.errors import ImageError
+from digitcli.images.read import read_digit
 from digitcli.model.network import Model
+from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst
-from digitcli.prediction.stream import BATCH, Answers, answer_bursts
-
-CONNECT_SECONDS: Final = 15
+from digitcli.prediction.stream import BATCH, Answers, Image, answer_bursts
 
 
 def answer_on_cluster(
@@ -19,51 +24,94 @@ def answer_on_cluster(
 ) -> Iterator[Answers]:
     """Do what `answer_bursts` does on the workers of a Dask scheduler such as ``tcp://host:8786``.
 
-    Dask does again what a lost worker was at. The paths must mean the same on every worker, and
-    digitcli must be installed there.
+    What a lost worker was at is done again; an input that ends every worker which reads it becomes
+    an error. Every worker must see the files at the paths where they are here.
 
     Raises
     ------
     DigitcliError
-        When Dask is not installed, the scheduler cannot be reached, has no workers, or gives up.
+        When Dask is not installed, the scheduler cannot be reached, has no workers, or loses them.
     """
-    try:
-        from distributed import Client
-        from distributed.scheduler import KilledWorker
-        from joblib import Parallel, delayed, parallel_config
-    except ImportError:
-        raise DigitcliError(
-            "the backend dask is not installed; install it with pip install 'digitcli[dask]'"
-        ) from None
-    try:
-        client = Client(  # type: ignore[no-untyped-call,unused-ignore]
-            scheduler, timeout=CONNECT_SECONDS, set_as_default=False
-        )
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise DigitcliError(
-            f"no Dask workers at {scheduler} ({error or type(error).__name__}); "
-            "check the address, the scheduler and its workers"
-        ) from None
-    with client, parallel_config("dask", client=client, scatter=[model]):
-        parallel = Parallel(n_jobs=-1, return_as="generator", batch_size=1)
+
+    def hopeless(item: Any) -> Answers:
+        path = item if isinstance(item, str) else item.path
+        return Answers([path], np.zeros((1, 10), np.float32), {0: _deadly(path)})
+
+    parts = (
+        burst[start : start + BATCH] for burst in bursts for start in range(0, len(burst), BATCH)
+    )
+    return _spread(scheduler, answer_part, (model, polarity, Path.cwd()), parts, hopeless)
+
+
+def read_on_cluster(
+    paths: Sequence[Path], *, scheduler: str, polarity: Polarity = Polarity.AUTO
+) -> Iterator[Image | ImageError]:
+    """Read the digit in each picture on the workers of a Dask scheduler, in order.
+
+    Yields
+    ------
+    ndarray of uint8, shape (28, 28), or the ImageError for a picture that cannot be read
+    """
+    parts = ([*paths[start : start + BATCH]] for start in range(0, len(paths), BATCH))
+    return _spread(
+        scheduler,
+        read_part,
+        (polarity, Path.cwd()),
+        parts,
+        lambda path: ImageError(_deadly(str(path))),
+    )
+
+
+def answer_part(model: Model, polarity: Polarity, folder: Path, part: Burst) -> list[Answers]:
+    """Answer some paths on a worker; they start from `folder`."""
+    files: Burst = [str(folder / item) if isinstance(item, str) else item for item in part]
+    start = 0
+    answered = []
+    for answers in answer_bursts(model, [files], polarity=polarity):
+        stop = start + len(answers.paths)
+        paths = [item if isinstance(item, str) else item.path for item in part[start:stop]]
+        errors = {
+            place: error.replace(printable(answers.paths[place]), printable(paths[place]), 1)
+            for place, error in answers.errors.items()
+        }
+        answered.append(replace(answers, paths=paths, errors=errors))
+        start = stop
+    return answered
+
+
+def read_part(polarity: Polarity, folder: Path, part: list[Path]) -> list[Image | ImageError]:
+    """Read some pictures on a worker; their paths start from `folder`."""
+    read: list[Image | ImageError] = []
+    for path in part:
         try:
-            for answers in parallel(
-                delayed(answer_part)(model, part, polarity) for part in _parts(bursts)
-            ):
-                yield from answers
-        except KilledWorker as error:
-            raise DigitcliError(
-                f"the workers at {scheduler} kept dying over the same images: {error}"
-            ) from None
+            read.append(read_digit(folder / path, polarity=polarity, name=str(path)))
+        except ImageError as error:
+            read.append(error)
+    return read
 
 
-def answer_part(model: Model, part: Burst, polarity: Polarity) -> list[Answers]:
-    """Answer some paths on a worker."""
-    return list(answer_bursts(model, [part], polarity=polarity))
+def _spread(
+    scheduler: str,
+    function: Callable[..., list[Any]],
+    shared: tuple[Any, ...],
+    parts: Iterable[list[Any]],
+    hopeless: Callable[[Any], Any],
+) -> Iterator[Any]:
+    """Yield what `function` returns for the items of all parts.
+
+    The items of a part that took several workers with it are tried one by one.
+    """
+
+    def one_by_one(call: tuple[Any, ...]) -> list[Any]:
+        (part,) = call
+        if len(part) == 1:
+            return [hopeless(part[0])]
+        return list(_spread(scheduler, function, shared, ([item] for item in part), hopeless))
+
+    calls = ((part,) for part in parts)
+    for results in run_on_cluster(scheduler, function, shared, calls, given_up=one_by_one):
+        yield from results
 
 
-def _parts(bursts: Iterable[Burst]) -> Iterator[Burst]:
-    for burst in bursts:
-        for start in range(0, len(burst), BATCH):
-            yield burst[start : start + BATCH]
+def _deadly(path: str) -> str:
+    return f"{printable(path)} ends every worker that reads it; save the image again"

@@ -1,0 +1,348 @@
+"""Make calls on the workers of a Dask scheduler, by joblib's seam for such engines.
+
+Whatever happens to the workers, each call has one result, and results come in the order of calls.
+joblib's own backend for Dask cannot promise that: it waits for ever when Dask gives a call up, and
+takes a cancelled call for one that is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
+from typing import Any, Final
+
+from digitcli import __version__
+from digitcli.errors import DigitcliError
+
+try:
+    from distributed import Client, get_worker
+    from distributed.scheduler import KilledWorker
+    from joblib import Parallel, delayed
+    from joblib.parallel import ParallelBackendBase
+except ImportError:
+    raise DigitcliError(
+        "the backend dask is not installed; install it with pip install 'digitcli[dask]'"
+    ) from None
+
+CONNECT_SECONDS: Final = 15
+"""How long a scheduler and its first worker may take to answer."""
+
+ABSENCE_SECONDS: Final = 60
+"""How long there may be no worker at all before the cluster is given up."""
+
+ATTEMPTS: Final = 5
+"""Times in a row that the cluster may fail with nothing done in between."""
+
+_WAVE: Final = 64
+"""Calls per thread of the cluster after which its threads are counted again; no more than these
+wait here for whoever takes the results."""
+
+Tell = Callable[[Any], None]
+"""Sends a message of plain builtins from a worker to whoever made the calls."""
+
+
+class _ClusterLost(Exception):  # noqa: N818 - no error: it is met by trying again
+    """What was running on the cluster is gone."""
+
+
+class _GivenUp:
+    """In place of a result: every worker that had this call died."""
+
+
+def run_on_cluster(
+    scheduler: str,
+    function: Callable[..., Any],
+    shared: Sequence[Any],
+    calls: Iterable[tuple[Any, ...]],
+    *,
+    given_up: Callable[[tuple[Any, ...]], Any],
+    on_message: Callable[[Any], None] | None = None,
+) -> Iterator[Any]:
+    """Yield ``function(*shared, *call)`` for each of `calls`, in order.
+
+    What a lost worker was at is done again. Calls are taken from their iterable by a thread of its
+    own, so that results go out while it waits for more.
+
+    Parameters
+    ----------
+    scheduler : str
+        Such as ``tcp://host:8786``. The same version of digitcli must be installed on its workers.
+    function : callable
+        Can be imported on a worker. With `on_message` it also takes ``tell``.
+    shared : sequence
+        First arguments of every call, which are sent to the workers only once.
+    calls : iterable of tuple
+    given_up : callable
+        Gives the result for a call after Dask has lost several workers to it, or raises.
+    on_message : callable, optional
+        Receives what `function` tells, in a thread of its own.
+
+    Raises
+    ------
+    DigitcliError
+        When the scheduler cannot be reached, has no workers, or none that can run digitcli.
+    """
+    todo = _Calls(calls)
+    failures = 0
+    while todo.wait():
+        try:
+            with _connected(scheduler, on_message) as (client, topic):
+                copies = _scatter(client, shared)
+                while todo.wait():
+                    with closing(_run_wave(client, function, copies, todo, topic)) as results:
+                        for result, error in results:
+                            if error is not None:
+                                raise error
+                            if result is _GivenUp:
+                                result = given_up(todo.waiting[0])
+                            todo.waiting.popleft()
+                            failures = 0
+                            yield result
+        except _ClusterLost as lost:
+            failures += 1
+            if failures == ATTEMPTS:
+                raise DigitcliError(
+                    f"the workers at {scheduler} were lost {failures} times in a row ({lost}); "
+                    "see their logs"
+                ) from None
+
+
+class _Calls:
+    """Calls that a thread takes from their iterable as they come.
+
+    Attributes
+    ----------
+    waiting : deque
+        The calls that were handed out and whose results are still to come.
+    """
+
+    def __init__(self, calls: Iterable[tuple[Any, ...]]) -> None:
+        self.waiting: deque[tuple[Any, ...]] = deque()
+        self._queue: queue.Queue[tuple[Any, ...] | Exception | None] = queue.Queue(maxsize=256)
+        self._next: tuple[Any, ...] | Exception | None = None
+        self._ended = False
+        self._lock = threading.Lock()
+        self._wave = 0
+        threading.Thread(target=self._read, args=(calls,), daemon=True).start()
+
+    def _read(self, calls: Iterable[tuple[Any, ...]]) -> None:
+        try:
+            for call in calls:
+                self._queue.put(call)
+            self._queue.put(None)
+        except Exception as error:
+            self._queue.put(error)
+
+    def wait(self) -> bool:
+        """Wait for work; False when there will be none, and raise what the iterable raised."""
+        if self.waiting:
+            return True
+        with self._lock:
+            if self._next is None and not self._ended:
+                self._next = self._queue.get()
+                self._ended = self._next is None
+            if isinstance(self._next, Exception):
+                raise self._next
+            return self._next is not None
+
+    def wave(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the calls that wait, and those that are there now: a new one is never waited for.
+
+        joblib takes them in the thread in which results arrive, perhaps still when a new wave has
+        begun; then there are none.
+        """
+        with self._lock:
+            self._wave += 1
+            wave, again = self._wave, tuple(self.waiting)
+        yield from again
+        while True:
+            with self._lock:
+                call = self._take() if wave == self._wave else None
+                if call is None:
+                    return
+                self.waiting.append(call)
+            yield call
+
+    def _take(self) -> tuple[Any, ...] | None:
+        if self._next is None and not self._ended:
+            try:
+                self._next = self._queue.get_nowait()
+            except queue.Empty:
+                return None
+            self._ended = self._next is None
+        if isinstance(self._next, Exception):
+            return None
+        call, self._next = self._next, None
+        return call
+
+
+class _Backend(ParallelBackendBase):  # type: ignore[misc]
+    """Hands joblib's calls to Dask one by one."""
+
+    supports_retrieve_callback = True
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(nesting_level=0)
+        self._client = client
+        self._futures: set[Any] = set()
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        # joblib would do the work of one job itself; and more workers may be about to join
+        threads: int = sum(self._client.nthreads().values())
+        return max(8, threads)
+
+    def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
+        ((function, arguments, _),) = func.items
+        try:
+            future = self._client.submit(function, *arguments, pure=False)
+        except Exception as error:  # the client is closed; joblib would not expect that here
+            callback(error)
+            return None
+        self._futures.add(future)
+        future.add_done_callback(callback)
+        return future
+
+    def retrieve_result_callback(self, future: Any) -> list[Any]:
+        if isinstance(future, Exception):
+            raise _ClusterLost(str(future))
+        self._futures.discard(future)
+        try:
+            return [future.result()]
+        except KilledWorker:
+            return [(_GivenUp, None)]
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise _ClusterLost(str(error) or type(error).__name__) from None
+        except Exception as error:
+            raise DigitcliError(
+                f"a worker cannot run digitcli ({type(error).__name__}: {error}); "
+                f"install digitcli {__version__} there"
+            ) from None
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        with suppress(Exception):  # cut off from the cluster: it drops what no client wants
+            self._client.cancel(list(self._futures))
+
+
+def _run_wave(
+    client: Client,
+    function: Callable[..., Any],
+    copies: list[Any],
+    todo: _Calls,
+    topic: str | None,
+) -> Generator[tuple[Any, Exception | None], None, None]:
+    backend = _Backend(client)
+    parallel = Parallel(n_jobs=-1, backend=backend, return_as="generator", batch_size=1)
+    wave = islice(todo.wave(), _WAVE * backend.effective_n_jobs(-1))
+    call_one = delayed(_call)
+    with _given_up_without_workers(client, backend):
+        results = parallel(call_one(__version__, function, copies, call, topic) for call in wave)
+        try:
+            for result in results:  # noqa: UP028 - it would close them without what follows
+                yield result
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that work in progress is dropped
+                results.close()
+
+
+@contextmanager
+def _connected(
+    scheduler: str, on_message: Callable[[Any], None] | None
+) -> Iterator[tuple[Client, str | None]]:
+    """Connect to a scheduler; give the client and the topic of the workers' messages."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is wrong is said once
+    topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise _absent(scheduler, error) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError) as error:
+            raise _absent(scheduler, error) from None
+        if on_message is not None:
+            client.subscribe_topic(topic, lambda event: on_message(event[1]))
+        yield client, topic
+
+
+def _absent(scheduler: str, error: Exception) -> DigitcliError:
+    return DigitcliError(
+        f"no Dask workers at {scheduler} ({str(error) or type(error).__name__}); "
+        "check the address, the scheduler and its workers"
+    )
+
+
+def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
+    """Send objects to all workers; those that join later fetch them from these."""
+    try:
+        copies: list[Any] = client.scatter(list(shared), broadcast=True, hash=False)
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise _ClusterLost(str(error) or type(error).__name__) from None
+    return copies
+
+
+@contextmanager
+def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[None]:
+    """Cancel everything when no worker has been there for too long: Dask would wait for ever."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        absent = 0.0
+        step = ABSENCE_SECONDS / 12
+        while not ended.wait(step) and absent < ABSENCE_SECONDS:
+            try:
+                absent = 0.0 if client.nthreads() else absent + step
+            except Exception:  # the client is closed, or finds out itself that it is cut off
+                return
+        if absent >= ABSENCE_SECONDS:
+            backend.abort_everything()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+# On a worker -------------------------------------------------------------------------------------
+
+
+def _call(
+    version: str,
+    function: Callable[..., Any],
+    shared: Sequence[Any],
+    call: tuple[Any, ...],
+    topic: str | None,
+) -> tuple[Any, Exception | None]:
+    """Return what a call returns or raises: what else goes wrong is then the cluster's doing."""
+    if version != __version__:
+        return None, DigitcliError(
+            f"a worker has digitcli {__version__}, not {version}; install the same on all"
+        )
+    options = {} if topic is None else {"tell": _teller(topic)}
+    try:
+        return function(*shared, *call, **options), None
+    except Exception as error:
+        return None, error
+
+
+def _teller(topic: str) -> Tell:
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def tell(message: Any) -> None:
+        worker.log_event(topic, message)
+        task = worker.state.tasks.get(key)
+        if task is None or task.state == "cancelled":
+            raise _ClusterLost("nobody waits for the result any more")
+
+    return tell
