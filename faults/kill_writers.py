@@ -1,16 +1,24 @@
 """Kill and starve whoever writes: the old file or the new one is there whole, and no litter stays.
 
 Each kind of output is written over and over by the code that the commands use, in a process that is
-killed with SIGKILL after a random time; then the same again with too little room on the disk.
+killed with SIGKILL. A write takes milliseconds, most of which belong to a single system call, so
+that a kill after a random time would nearly always miss it. Therefore the process is slowed where
+it meets the system: each write(2) takes few bytes and waits first, and so does fsync(2). The kill
+comes once a random part of the file is there, from none to all of it. Further kills come at full
+speed, at random times. Then all is written once more with too little room on the disk.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
+import hashlib
+import io
+import itertools
 import json
+import mmap
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +40,7 @@ from digitcli.data.idx import read_idx, write_idx
 from digitcli.data.preview import save_contact_sheet
 from digitcli.errors import DigitcliError
 from digitcli.evaluation.describe import describe
-from digitcli.evaluation.evaluate import evaluate
+from digitcli.evaluation.evaluate import Unreadable, evaluate
 from digitcli.evaluation.junit import write_junit
 from digitcli.evaluation.report import write_report
 from digitcli.files import remove_litter
@@ -137,15 +146,17 @@ def check_history(path: Path) -> int:
     return _one_value([np.array([int(row["version"]) for row in rows])])
 
 
-_EVALUATIONS: dict[int, Any] = {}
+_EVALUATIONS: list[tuple[Any, Model]] = []
 
 
 def _evaluated(version: int) -> tuple[Any, Model]:
-    version = version % 2 + 1
-    if version not in _EVALUATIONS:
-        model = Model((network(version, 8),), {"version": version}, f"version{version}")
-        _EVALUATIONS[version] = evaluate(model, dataset(1), split="test"), model
-    return _EVALUATIONS[version]  # type: ignore[no-any-return]
+    if not _EVALUATIONS:
+        model = Model((network(1, 8),), {"seed": 1}, "model")
+        evaluation = evaluate(model, dataset(1), split="test")
+        unreadable = tuple(Unreadable(f"{n}.png", "is damaged") for n in range(2000))
+        _EVALUATIONS.append((replace(evaluation, unreadable=unreadable), model))
+    evaluation, model = _EVALUATIONS[0]
+    return replace(evaluation, model=f"version{version}."), model
 
 
 def write_html(path: Path, version: int) -> None:
@@ -157,7 +168,7 @@ def check_html(path: Path) -> int:
     text = path.read_text()
     assert text.startswith("<!")
     assert text.rstrip().endswith("</html>")
-    return 1 + ("version2" in text)
+    return _named(text)
 
 
 def write_xml(path: Path, version: int) -> None:
@@ -168,7 +179,15 @@ def write_xml(path: Path, version: int) -> None:
 def check_xml(path: Path) -> int:
     import xml.etree.ElementTree as ET
 
-    return len(list(ET.parse(path).iter())) and 1
+    suite = ET.parse(path).getroot()
+    assert len(suite) == 2000
+    return _named(suite.attrib["name"])
+
+
+def _named(text: str) -> int:
+    versions = set(re.findall(r"version(\d+)\.", text))
+    assert len(versions) == 1, f"a mixture of {versions}"
+    return int(versions.pop())
 
 
 def write_sheet(path: Path, version: int) -> None:
@@ -180,28 +199,35 @@ def check_sheet(path: Path) -> int:
 
     with Image.open(path) as image:
         image.load()
-    return 1
+        return int(image.getpixel((3, 3)))  # type: ignore[arg-type]
 
 
-REMOTE_BYTES = gzip.compress(np.random.default_rng(9).bytes(2_000_000), 1, mtime=0)
+VERSIONS = range(1, 7)
+BODY = np.random.default_rng(9).bytes(8_000_000)
+_MIRROR = tempfile.TemporaryDirectory(prefix="digitcli-faults-mirror-")
+
+
+def _served(version: int) -> bytes:
+    return bytes([version]) + BODY
 
 
 def write_download(path: Path, version: int) -> None:
     """Fetch by force from a folder, over what is there."""
-    import hashlib
-
-    mirror = path.parent.with_name(path.parent.name + "-mirror")
-    if not (mirror / path.name).exists():
-        mirror.mkdir(exist_ok=True)
-        (mirror / path.name).write_bytes(REMOTE_BYTES)
-    sha256 = hashlib.sha256(REMOTE_BYTES).hexdigest()
-    file = RemoteFile(path.name, len(REMOTE_BYTES), sha256)
-    fetch([file], [Mirror.parse(os.fspath(mirror))], path.parent, force=True)
+    for number in VERSIONS:
+        folder = Path(_MIRROR.name, str(number))
+        if not (folder / path.name).exists():
+            folder.mkdir()
+            (folder / path.name).write_bytes(_served(number))
+    content = _served(version)
+    file = RemoteFile(path.name, len(content), hashlib.sha256(content).hexdigest())
+    mirrors = [Mirror.parse(f"{_MIRROR.name}/{version}")]
+    fetch([file], mirrors, path.parent, force=True, on_progress=lambda _file, _size: _wait(5))
 
 
 def check_download(path: Path) -> int:
-    assert path.read_bytes() == REMOTE_BYTES, "not the verified bytes"
-    return 1
+    content = path.read_bytes()
+    assert content[1:] == BODY, "not the verified bytes"
+    return content[0]
 
 
 KINDS: dict[str, tuple[str, Write, Check]] = {
@@ -218,47 +244,108 @@ KINDS: dict[str, tuple[str, Write, Check]] = {
 }
 
 
+STEPS = 40
+PAUSE = 0.0005
+_slow = False
+
+
+def _wait(pauses: int) -> None:
+    if _slow:
+        time.sleep(PAUSE * pauses)
+
+
+class _SlowFile(io.FileIO):
+    """A file that takes `step` bytes at a time."""
+
+    step = 1
+
+    def write(self, data: Any, /) -> int:
+        time.sleep(PAUSE)
+        return super().write(memoryview(data)[: self.step])
+
+
+def slow_down(size: int, flushing: mmap.mmap) -> None:
+    """Make this process write slowly, `size` bytes in `STEPS` steps, and tell when it is done."""
+    global _slow
+    _slow = True
+    _SlowFile.step = max(1, size // STEPS)
+    open_path, fsync = Path.open, os.fsync
+
+    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if mode == "xb":  # the temporary file of `atomic_write`
+            flushing[0] = 0
+            return io.BufferedWriter(_SlowFile(path, mode))
+        return open_path(path, mode, *arguments, **options)
+
+    def slow_fsync(descriptor: int) -> None:
+        flushing[0] = 1
+        time.sleep(STEPS * PAUSE / 10)
+        fsync(descriptor)
+        time.sleep(STEPS * PAUSE / 10)
+
+    Path.open = opened  # type: ignore[method-assign,assignment]
+    os.fsync = slow_fsync  # type: ignore[assignment]
+
+
 def work(kind: str, path: Path) -> None:
-    """Write versions 1, 2, 3, … for ever, telling when each begins."""
+    """Write all versions but the first for ever, telling when each begins."""
     _name, write, _check = KINDS[kind]
     remove_litter(path.parent)
-    for version in range(2, 10**9):
+    for version in itertools.cycle(VERSIONS[1:]):
         os.write(1, b"%d\n" % version)
-        write(path, version % 200 + 1)
+        write(path, version)
 
 
 def kill(kind: str, count: int, rng: random.Random) -> Row:
-    """Kill a process that writes, `count` times, and look at what is there each time."""
+    """Kill a process that writes, `count` times amid it and a quarter as often at any time."""
     name, write, check = KINDS[kind]
     lost: list[str] = []
     landed: Counter[str] = Counter()
+    tenths = [0] * 10
     folder = Path(tempfile.mkdtemp(prefix="digitcli-faults-"))
     path = folder / "out" / name
     path.parent.mkdir()
+    write(path, 1)
     started = time.perf_counter()
-    for version in range(3):
-        write(path, version + 1)
-    one_write = (time.perf_counter() - started) / 3
+    write(path, 2)
+    one_write = time.perf_counter() - started
+    size = path.stat().st_size
+    at_full_speed = count // 4
+    flushing = mmap.mmap(-1, 1)
     try:
-        for number in range(count):
-            process = _start_worker(kind, path)
-            if number % 2:  # preparing may take longer than writing, which is what matters
-                _wait_for_litter(path.parent)
-                time.sleep(rng.random() ** 2 * one_write / 2)
+        for number in range(count + at_full_speed):
+            before = check(path)
+            slow = number < count
+            flushing[0] = 0
+            process = _start_worker(kind, path, size if slow else None, flushing)
+            if slow:
+                _wait_for_part(path.parent, rng.random(), size, flushing)
+                time.sleep(rng.random() * PAUSE)
             else:
-                time.sleep(rng.random() * 1.5 * one_write)
+                time.sleep(rng.random() * 2 * one_write)
             if process.poll() is not None:
                 lost.append(f"{kind}, kill {number}: the writer had ended by itself")
-            process.kill()
-            process.wait()
-            process.stdout.close()  # type: ignore[union-attr]
+            else:
+                process.kill()
+                process.wait()
+            begun = {before, *map(int, process.stdout.read().split()), 2}
+            process.stdout.close()
             litter = [entry for entry in path.parent.iterdir() if entry.name.startswith(".")]
-            sizes = [_size(entry) for entry in litter]
-            landed[
-                "while it wrote" if any(sizes) else "its file still empty" if litter else "between"
-            ] += 1
+            there = sum(map(_size, litter))
+            if not slow:
+                landed["amid" if litter else "between"] += 1
+            elif not litter:
+                landed["outside"] += 1
+            elif flushing[0]:
+                landed["whole"] += 1
+            elif not there:
+                landed["empty"] += 1
+            else:
+                tenths[min(9, 10 * there // size)] += 1
             try:
-                check(path)
+                version = check(path)
+                if version not in begun:
+                    lost.append(f"{kind}, kill {number}: version {version}, not of {begun}")
             except (Exception, AssertionError) as error:
                 lost.append(f"{kind}, kill {number}: {type(error).__name__}: {error}"[:300])
                 write(path, 1)
@@ -269,24 +356,41 @@ def kill(kind: str, count: int, rng: random.Random) -> Row:
         lost += [f"{kind}: {entry} was not cleared" for entry in left]
     finally:
         shutil.rmtree(folder)
-        shutil.rmtree(folder / "out-mirror", ignore_errors=True)
-    seen = ", ".join(f"{n} {where}" for where, n in landed.most_common())
-    return Row(f"SIGKILL while a {kind} is written", count, tuple(lost), seen)
+    seen = (
+        f"{landed['empty']} before the first byte, {' '.join(map(str, tenths))} in the tenths of "
+        f"the file, {landed['whole']} with all of it but not yet in place, {landed['outside']} "
+        f"elsewhere; at full speed {landed['amid']} amid it, {landed['between']} elsewhere"
+    )
+    article = "an" if kind.startswith("I") else "a"
+    fault = f"SIGKILL while {article} {kind} is written"
+    return Row(fault, count + at_full_speed, tuple(lost), seen)
 
 
-def _wait_for_litter(folder: Path) -> None:
-    end = time.monotonic() + 5
-    while time.monotonic() < end and not any(e.name.startswith(".") for e in folder.iterdir()):
+def _wait_for_part(folder: Path, moment: float, size: int, flushing: mmap.mmap) -> None:
+    """Wait till as much of a temporary file is there as at `moment`, from 0 to 1, of its writing.
+
+    A tenth of these stands for the time before its first byte, a tenth for that after its last.
+    """
+    part = (moment - 0.1) / 0.8 * size
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        litter = [entry for entry in folder.iterdir() if entry.name.startswith(".")]
+        if litter and (flushing[0] if moment > 0.9 else _size(litter[0]) >= part):
+            break
         time.sleep(0.0001)
 
 
 def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
+    """Return the bytes in a file or folder, which may vanish meanwhile."""
+    try:
+        if path.is_dir():
+            return sum(_size(entry) for entry in path.iterdir())
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
-def _start_worker(kind: str, path: Path) -> subprocess.Popen[bytes]:
+def _start_worker(kind: str, path: Path, slow: int | None, flushing: mmap.mmap) -> _Child:
     """Fork a writer off this process, which has imported everything, and wait till it writes."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -294,13 +398,15 @@ def _start_worker(kind: str, path: Path) -> subprocess.Popen[bytes]:
         os.close(reading)
         os.dup2(writing, 1)
         try:
+            if slow is not None:
+                slow_down(slow, flushing)
             work(kind, path)
         finally:
             os._exit(1)
     os.close(writing)
     process = _Child(pid, reading)
     process.stdout.readline()
-    return process  # type: ignore[return-value]
+    return process
 
 
 class _Child:
@@ -332,7 +438,8 @@ def fill(kind: str, count: int, rng: random.Random, disk: Path | None) -> Row:
     folder = Path(tempfile.mkdtemp(prefix="digitcli-faults-", dir=disk))
     path = folder / "out" / name
     path.parent.mkdir()
-    write(path, 1)
+    for version in (2, 1):
+        write(path, version)
     size = path.stat().st_size
     for number in range(count):
         room = int(size * rng.random() * 0.98)
@@ -348,7 +455,6 @@ def fill(kind: str, count: int, rng: random.Random, disk: Path | None) -> Row:
         if left := [e.name for e in path.parent.iterdir() if e.name.startswith(".")]:
             lost.append(f"{kind}, try {number}: left {left}")
     shutil.rmtree(folder)
-    shutil.rmtree(folder / "out-mirror", ignore_errors=True)
     how = "full disk (tmpfs)" if disk else "file size limit"
     seen = ", ".join(f"{n} {what}" for what, n in outcomes.most_common())
     if not outcomes["refused"]:
@@ -391,11 +497,11 @@ def _write_with(room: int, write: Write, path: Path, disk: Path | None) -> str:
 
 
 def small_disk() -> Path | None:
-    """Mount a file system of 24 MB, where that is allowed."""
+    """Mount a file system of 48 MB, where that is allowed."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("mount") is None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="digitcli-faults-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", os.fspath(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", os.fspath(folder)]
     if subprocess.run(command, capture_output=True).returncode:
         folder.rmdir()
         return None
@@ -403,20 +509,34 @@ def small_disk() -> Path | None:
 
 
 def rows(count: int, seed: int, *, kinds: tuple[str, ...] = tuple(KINDS)) -> Iterator[Row]:
-    """Kill `count` times per kind, and fill the disk a quarter as often."""
+    """Kill `count` times amid each kind, and fill the disk a quarter as often."""
     rng = random.Random(seed)
     for kind in kinds:
         yield kill(kind, count, rng)
     disk = small_disk()
     try:
-        for kind in kinds:
-            yield fill(kind, max(2, count // 4), rng, disk)
+        if disk:
+            yield fill_all(kinds, count, rng, disk)
     finally:
         if disk:
             subprocess.run(["umount", os.fspath(disk)], check=True)
             disk.rmdir()
-    for kind in kinds:
-        yield fill(kind, max(2, count // 4), rng, None)
+    yield fill_all(kinds, count, rng, None)
+
+
+def fill_all(kinds: tuple[str, ...], count: int, rng: random.Random, disk: Path | None) -> Row:
+    """Do the same to every kind, for one row."""
+    parts = [fill(kind, max(2, count // 4), rng, disk) for kind in kinds]
+    how = "full disk (tmpfs)" if disk else "file size limit"
+    lost = tuple(line for part in parts for line in part.lost)
+    outcomes: Counter[str] = Counter()
+    for part in parts:
+        for outcome in part.seen.split(", "):
+            number, what = outcome.split()
+            outcomes[what] += int(number)
+    seen = ", ".join(f"{n} {what}" for what, n in outcomes.most_common())
+    fault = f"{how} while each of these {len(kinds)} is written"
+    return Row(fault, sum(part.tried for part in parts), lost, f"{seen} in one line")
 
 
 if __name__ == "__main__":
