@@ -1,10 +1,12 @@
 """`digitcli predict` beside what people would otherwise run, on the same MNIST test digits.
 
-    python benchmarks/comparison.py --mnist FOLDER [--count 2000] [--rounds 3]
+    python benchmarks/comparison.py --mnist FOLDER [--count 2000] [--rounds 3] [--other-python P]
 
 The naive script opens each image with Pillow and asks a scikit-learn `MLPClassifier`, loaded with
 joblib and of the same weights, once per image. Tesseract (one character, digits only) takes part
-where it is installed. All run in turn in each round; figures are medians over the rounds.
+where it is installed, and so does digit-recognizer-py, a convolutional network for PyTorch, from
+the virtual environment whose interpreter is given (``pip install digit-recognizer-py torch
+torchvision``). All run in turn in each round; figures are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -37,6 +39,13 @@ for line in sys.stdin:
     pixels = np.asarray(Image.open(line.strip()).convert("L").resize((28, 28)), np.float32) / 255
     print(line.strip(), model.predict(pixels.reshape(1, -1))[0], sep="\\t")
 """
+RECOGNIZER = """
+import sys
+from digit_recognizer import DigitRecognizer
+recognizer = DigitRecognizer()
+for line in sys.stdin:
+    print(line.strip(), int(recognizer.predict(line.strip())), sep="\\t")
+"""
 TESSERACT = """
 while read -r path; do
     printf '%s\\t%s\\n' "$path" "$(tesseract "$path" - --psm 10 --dpi 70 \
@@ -68,6 +77,7 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, required=True)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--other-python", help="an interpreter that has digit-recognizer-py")
     options = parser.parse_args()
     with gzip.open(options.mnist / "t10k-images-idx3-ubyte.gz") as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
@@ -89,6 +99,8 @@ def main() -> None:
                 str(folder / "classifier.joblib"),
             ],
         }
+        if options.other_python:
+            candidates["digit-recognizer-py"] = [options.other_python, "-c", RECOGNIZER]
         if shutil.which("tesseract"):
             candidates["tesseract --psm 10"] = ["sh", "-c", TESSERACT]
         figures: dict[str, list[tuple[float, float, float, float]]] = {}
