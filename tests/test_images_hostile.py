@@ -158,6 +158,23 @@ def test_pictures_that_claim_to_be_huge_are_refused(folder: Path) -> None:
     assert all("error" in line for line in lines), lines
 
 
+def test_pictures_that_take_more_memory_than_their_pixels_are_refused(folder: Path) -> None:
+    blank = Image.new("RGB", (7200, 7200), "white")
+    blank.save(folder / "progressive.jpg", progressive=True)
+    blank.save(folder / "baseline.jpg")
+    scan = b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11"  # of all three layers, and of the first alone
+    one = (folder / "baseline.jpg").read_bytes().replace(scan, b"\xff\xda\0\x08\1\1\0")
+    (folder / "scans.jpg").write_bytes(one)
+    blank.convert("1").save(folder / "blank.png")
+    picture = (folder / "blank.png").read_bytes()
+    entry = struct.pack("<HHHBBBBHHII", 0, 1, 1, 32, 32, 0, 0, 1, 32, len(picture), 22)
+    (folder / "icon.ico").write_bytes(entry + picture)
+    names = ["progressive.jpg", "scans.jpg", "icon.ico", "baseline.jpg"]
+    errors = [line["error"] for line in predict(folder, names)]
+    assert all("7200×7200 pixels" in error for error in errors[:3])
+    assert "no ink" in errors[3] or "holds" in errors[3]
+
+
 def test_extreme_shapes_end_in_a_line_each(folder: Path) -> None:
     shapes = [(1, 1), (1, 30_000), (30_000, 1), (30_000, 3), (2, 2), (28, 1), (1000, 30)]
     names = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import stat
+import struct
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -45,7 +46,13 @@ SIGHT = 640
 """Pixels on the longer side that are enough to see a single digit."""
 
 MAX_PIXELS = 50_000_000
-"""Largest picture that is decoded, after the reduction a JPEG decoder does by itself."""
+"""Largest picture that is decoded, after the reduction a JPEG decoder does by itself.
+
+It keeps every picture within 512 MB of memory, the program's own 60 MB included.
+"""
+
+MAX_PIXELS_OF = {"JPEG2000": 16_000_000, "WEBP": 24_000_000}
+"""The same for decoders that hold the picture several times."""
 
 ORIENTATION = 0x0112  # the EXIF tag
 UPRIGHT = {
@@ -57,6 +64,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_PIECE = 1 << 20
 
 # MAX_PIXELS is stricter than the size Pillow warns about, and counts after a JPEG's reduction
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -143,14 +152,17 @@ def _open(file: str | Path | BinaryIO) -> Image.Image:
 
 def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
     """Decode, reduce, flatten and turn upright."""
+    width, height = _icon_size(image) if image.format == "ICO" else image.size
     if image.format in ("JPEG", "MPO"):
         # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
+        whole = _has_several_scans(image)
         share = sight / max(image.size)
         image.draft(None, (int(image.width * share), int(image.height * share)))
-    if image.width * image.height > MAX_PIXELS:
+        if not whole:
+            width, height = image.size
+    if width * height > MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS):
         raise ImageError(
-            f"{name} has {image.width}×{image.height} pixels, more than digitcli decodes; "
-            "scale it down"
+            f"{name} has {width}×{height} pixels, more than digitcli decodes; scale it down"
         )
     image.load()
     orientation = image.getexif().get(ORIENTATION)
@@ -158,6 +170,41 @@ def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
     return np.asarray(image)
+
+
+def _has_several_scans(image: Image.Image) -> bool:
+    """Whether a JPEG has to be held whole before its first row is known; if in doubt, it has."""
+    if "progressive" in image.info:
+        return True
+    file, layers = image.fp, image.layers  # type: ignore[attr-defined]
+    at = file.tell()
+    file.seek(2)
+    try:
+        while True:
+            start, marker, length = struct.unpack(">BBH", file.read(4))
+            if start != 0xFF or marker < 0xC0 or 0xD0 <= marker <= 0xD9:
+                return True
+            if marker == 0xDA:  # the header of the first scan
+                return (length, *file.read(1)) != (6 + 2 * layers, layers)
+            if marker == 0xFF:  # fills up
+                file.seek(-3, 1)
+            else:
+                file.seek(length - 2, 1)
+    except struct.error:
+        return True
+    finally:
+        file.seek(at)
+
+
+def _icon_size(image: Image.Image) -> tuple[int, int]:
+    """Return the size of the picture inside an icon, which the icon itself need not tell."""
+    icons = image.ico  # type: ignore[attr-defined]
+    icons.buf.seek(icons.entry[icons.getentryindex(image.size)].offset)
+    head = icons.buf.read(24)
+    if head.startswith(b"\x89PNG"):
+        return struct.unpack(">II", head[16:24])
+    width, height = struct.unpack_from("<HH" if head[0] == 12 else "<ii", head, 4)
+    return width, abs(height)
 
 
 def _flatten(image: Image.Image, sight: int) -> Image.Image:
@@ -170,7 +217,9 @@ def _flatten(image: Image.Image, sight: int) -> Image.Image:
     if mode.startswith("I") or mode == "F":
         return _stretch(image)
     if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return _on_white(_reduce(image.convert("RGBA"), sight))
+        opened, image = image, image.convert("RGBA")
+        opened.close()  # large pixels should not be there twice when they are reduced
+        return _on_white(_reduce(image, sight))
     if mode == "LAB":
         return image.getchannel("L")
     return image.convert("RGB")
@@ -182,11 +231,27 @@ def _reduce(image: Image.Image, sight: int) -> Image.Image:
 
 
 def _stretch(image: Image.Image) -> Image.Image:
-    """Map the range of values that occur to 0…255."""
-    values = np.nan_to_num(np.asarray(image, np.float32))
-    low, high = float(values.min()), float(values.max())
+    """Map the range of values that occur to 0…255, piece by piece, as floats take much room."""
+    width = min(image.width, _PIECE)
+    height = _PIECE // width
+    corners = [
+        (left, top, min(left + width, image.width), min(top + height, image.height))
+        for top in range(0, image.height, height)
+        for left in range(0, image.width, width)
+    ]
+
+    def values(box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+        piece = image if len(corners) == 1 else image.crop(box)
+        return np.nan_to_num(np.asarray(piece, np.float32))
+
+    ranges = [(float(piece.min()), float(piece.max())) for piece in map(values, corners)]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     scale = 255 / (high - low) if high > low else 0.0
-    return Image.fromarray(((values - low) * scale).astype(np.uint8))
+    stretched = np.empty(image.size[::-1], np.uint8)
+    for box in corners:
+        left, top, right, bottom = box
+        stretched[top:bottom, left:right] = (values(box) - low) * scale
+    return Image.fromarray(stretched)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
