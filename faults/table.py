@@ -40,13 +40,17 @@ def main(
     *,
     count: int,
     arguments: Sequence[str] | None = None,
+    extra: str = "",
 ) -> int:
-    """Do the faults `rows(count, seed)`, print the table and return the exit code."""
+    """Do the faults `rows(count, seed)`, print the table and return the exit code.
+
+    `extra` is what the command that repeats them has besides.
+    """
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--count", type=int, default=count, help="how often to try each fault")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args(arguments)
-    command = f"python faults/{Path(sys.argv[0]).name}"
+    command = f"python faults/{Path(sys.argv[0]).name}{extra}"
     if options.count != count:
         command += f" --count {options.count}"
     if options.seed != SEED:
