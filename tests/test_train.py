@@ -18,6 +18,7 @@ from PIL import Image
 from conftest import Run, clean_environment
 from digitcli.cli import train as cli_train
 from digitcli.cli.environment import Environment
+from digitcli.cli.training_display import show_training
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES, Recipe
@@ -206,7 +207,7 @@ def test_progress_on_a_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", "140")
     env = Environment(stderr=Terminal())
     record = EpochRecord(3, 8, 0.05, 0.1234, 0.0456, 0.9876, 12345.6)
-    with cli_train.show_training(env, members=1, epochs=8) as on_epoch:
+    with show_training(env, members=1, epochs=8) as on_epoch:
         on_epoch(0, record)
     shown = env.stderr.getvalue()  # type: ignore[attr-defined]
     for figure in ("3/8", "0.1234", "0.0456", "98.76%", "0.05", "12,346 images/s"):

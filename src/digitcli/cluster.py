@@ -33,10 +33,10 @@ except ImportError:
     ) from None
 
 CONNECT_SECONDS: Final = 15
-"""How long a scheduler and its first worker may take to answer."""
+"""How long a scheduler and its first worker may take to answer at the start."""
 
 ABSENCE_SECONDS: Final = 60
-"""How long there may be no worker at all before the cluster is given up."""
+"""How long there may be no scheduler or no worker at all later, before the cluster is given up."""
 
 ATTEMPTS: Final = 5
 """Times in a row that the cluster may fail with nothing done in between."""
@@ -92,9 +92,11 @@ def run_on_cluster(
     """
     todo = _Calls(calls)
     failures = 0
+    patience = CONNECT_SECONDS
     while todo.wait():
         try:
-            with _connected(scheduler, on_message) as (client, topic):
+            with _connected(scheduler, patience, on_message) as (client, topic):
+                patience = ABSENCE_SECONDS
                 copies = _scatter(client, shared)
                 while todo.wait():
                     with closing(_run_wave(client, function, copies, todo, topic)) as results:
@@ -255,18 +257,18 @@ def _run_wave(
 
 @contextmanager
 def _connected(
-    scheduler: str, on_message: Callable[[Any], None] | None
+    scheduler: str, patience: float, on_message: Callable[[Any], None] | None
 ) -> Iterator[tuple[Client, str | None]]:
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is wrong is said once
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = Client(scheduler, timeout=patience, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise _absent(scheduler, error) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            client.wait_for_workers(1, timeout=patience)
         except (OSError, TimeoutError) as error:
             raise _absent(scheduler, error) from None
         if on_message is not None:

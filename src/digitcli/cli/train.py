@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,9 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digitcli.cli.environment import Environment
-from digitcli.cli.options import DataDir, Quiet, check_name
+from digitcli.cli.options import (
+    Backend,
+    BackendOption,
+    DataDir,
+    Quiet,
+    SchedulerOption,
+    check_backend,
+    check_name,
+)
 from digitcli.errors import ExitCode, UsageError
-from digitcli.paths import printable
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
@@ -25,12 +32,13 @@ if TYPE_CHECKING:
     from digitcli.training.augment import Augmentation
     from digitcli.training.recipe import Recipe
     from digitcli.training.run import Outcome, Plan
-    from digitcli.training.trainer import EpochRecord
 
 EXAMPLES = """\
 digitcli train --dataset digits
 digitcli train --recipe quick -o quick.joblib
 digitcli train --recipe best --members 5 -o committee.joblib
+digitcli train --dataset digits --search 12 -o tuned.joblib
+digitcli train --members 8 --backend dask --scheduler tcp://head:8786 -o committee.joblib
 digitcli train --dataset my-handwriting/ --init-from model.joblib -o mine.joblib
 """
 
@@ -165,16 +173,30 @@ def command(
             help="What a network does to its input; members take these in turn.",
         ),
     ] = "none",
+    search: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            max=256,
+            help="Try the hyperparameters and N - 1 random changes of learning rate, batch size, "
+            "momentum, alpha and strength of distortions, and go on with those that are best on "
+            "the validation images.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
             "--jobs",
             "-j",
             min=1,
-            help="Members to train at a time.  [default: one per processor]",
+            help="Members or trials to train at a time.  [default: one per processor]",
             show_default=False,
         ),
     ] = None,
+    backend: BackendOption = Backend.LOCAL,
+    scheduler: SchedulerOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the checkpoint beside the model.")
     ] = False,
@@ -221,8 +243,12 @@ def command(
         raise UsageError(f"--output {output} is a folder; name a file")
     if augmentation is not None and augment is False:
         raise UsageError("--augmentation and --no-augment exclude each other")
+    check_backend(backend, scheduler)
+    if scheduler is not None and jobs is not None:
+        raise UsageError("--backend dask uses the threads of its workers, and not --jobs")
     env = Environment(quiet=quiet)
 
+    from digitcli.cli.training_display import print_outcome, show_training
     from digitcli.model.modelfile import load_model, save_model
     from digitcli.training.recipe import RECIPES
     from digitcli.training.run import Plan, remove_checkpoints, train_model
@@ -273,21 +299,29 @@ def command(
     if preview is not None:
         _draw_preview(loaded, plan, preview)
     started = time.monotonic()
-    with (
-        show_training(env, members=members, epochs=chosen.epochs) as on_epoch,
-        _sigterm_interrupts(),
-    ):
+    how: dict[str, Any] = {
+        "output": output,
+        "checkpoint_interval": checkpoint_interval,
+        "jobs": jobs,
+        "scheduler": scheduler,
+    }
+    with _sigterm_interrupts():
+        if search is not None:
+            try:
+                plan = _search(env, loaded, plan, search, resume=resume, how=how)
+            except KeyboardInterrupt:
+                env.warn("interrupted during the search; the same command with --resume continues")
+                return ExitCode.INTERRUPTED
         try:
-            outcome = train_model(
-                loaded,
-                plan,
-                output=output,
-                resume=resume,
-                checkpoint_interval=checkpoint_interval,
-                jobs=jobs,
-                on_epoch=on_epoch,
-                on_step=env.say,
-            )
+            with show_training(env, members=members, epochs=chosen.epochs) as on_epoch:
+                outcome = train_model(
+                    loaded,
+                    plan,
+                    resume=resume or search is not None,
+                    on_epoch=on_epoch,
+                    on_step=env.say if search is None else None,
+                    **how,
+                )
         except KeyboardInterrupt:
             env.warn("interrupted before the first epoch ended; nothing was saved")
             return ExitCode.INTERRUPTED
@@ -302,7 +336,7 @@ def command(
     if not outcome.interrupted:
         remove_checkpoints(output)
     before = [] if start is None else _compare(start, outcome, loaded, data_dir)
-    _print_table(env, outcome, output, seconds, before)
+    print_outcome(env, outcome, output, seconds, before)
     for path in written:
         env.answer(os.fspath(path))
     if outcome.interrupted:
@@ -312,6 +346,20 @@ def command(
         )
         return ExitCode.INTERRUPTED
     return ExitCode.PARTIAL if unreadable else ExitCode.OK
+
+
+def _search(
+    env: Environment, dataset: Dataset, plan: Plan, count: int, *, resume: bool, how: dict[str, Any]
+) -> Plan:
+    """Search for a better recipe, show the trials and return the plan with the best."""
+    from digitcli.cli.training_display import print_trials, show_training
+    from digitcli.training.search import best_trial, search
+
+    with show_training(env, members=count, epochs=plan.recipe.epochs, what="trial") as on_epoch:
+        trials = search(dataset, plan, count, resume=resume, on_epoch=on_epoch, **how)
+    best = best_trial(trials)
+    print_trials(env, trials, best)
+    return replace(plan, recipe=best.recipe, trials=tuple(trial.to_dict() for trial in trials))
 
 
 def _load(env: Environment, source: str, data_dir: Path | None) -> tuple[Dataset, int]:
@@ -478,68 +526,6 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextlib.contextmanager
-def show_training(
-    env: Environment, *, members: int, epochs: int
-) -> Iterator[Callable[[int, EpochRecord], None]]:
-    """Give the function that shows each epoch: as a bar per member on a terminal, else a line."""
-    if env.quiet or not env.stderr_is_terminal:
-        yield _PlainLines(env, members)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}", markup=False),
-        TimeLeftColumn(),
-    )
-    with Progress(*columns, console=env.console, speed_estimate_period=600) as progress:
-        tasks = [
-            progress.add_task(
-                "epoch" if members == 1 else f"network {number}, epoch",
-                total=epochs,
-                figures="",
-            )
-            for number in range(1, members + 1)
-        ]
-
-        def on_epoch(member: int, record: EpochRecord) -> None:
-            progress.update(tasks[member], completed=record.epoch, figures=_figures(record))
-
-        yield on_epoch
-
-
-class _PlainLines:
-    """A line on stderr for an epoch, at most every few seconds, and for the last one."""
-
-    interval = 5.0
-
-    def __init__(self, env: Environment, members: int) -> None:
-        self._env = env
-        self._members = members
-        self._next = 0.0
-        self._started = time.monotonic()
-
-    def __call__(self, member: int, record: EpochRecord) -> None:
-        now = time.monotonic()
-        if now < self._next and record.epoch < record.epochs:
-            return
-        self._next = now + self.interval
-        who = f"network {member + 1}, " if self._members > 1 else ""
-        self._env.say(f"{who}epoch {record.epoch} of {record.epochs}: {_figures(record)}")
-
-
-def _figures(record: EpochRecord) -> str:
-    parts = [f"loss {record.training_loss:.4f}"]
-    if record.validation_loss is not None:
-        parts.append(f"validation {record.validation_loss:.4f}, {record.validation_accuracy:.2%}")
-    parts += [f"rate {record.learning_rate:.3g}", f"{record.samples_per_second:,.0f} images/s"]
-    return " · ".join(parts)
-
-
 def _compare(
     start: Model, outcome: Outcome, dataset: Dataset, data_dir: Path | None
 ) -> list[tuple[str, str]]:
@@ -557,39 +543,3 @@ def _compare(
             ]
             rows.append((f"{test.name} before and after", "{:.2%} → {:.2%}".format(*shares)))
     return rows
-
-
-def _print_table(
-    env: Environment,
-    outcome: Outcome,
-    output: Path,
-    seconds: float,
-    comparison: list[tuple[str, str]],
-) -> None:
-    if env.quiet:
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    def percent(name: str) -> str:
-        value = outcome.metrics.get(name)
-        return "no images" if value is None else f"{value:.2%}"
-
-    def listed(numbers: tuple[int, ...]) -> str:
-        return ", ".join(map(str, numbers))
-
-    path = printable(output)
-    table = Table(show_header=False)
-    for name, value in (
-        ("epochs run", listed(outcome.epochs)),
-        ("best epoch", listed(outcome.best_epochs)),
-        ("validation accuracy", percent("validation_accuracy")),
-        ("test accuracy", percent("test_accuracy")),
-        *comparison,
-        ("time", f"{seconds // 60:.0f} min {seconds % 60:.0f} s"),
-        ("model size", f"{output.stat().st_size / 1e6:.1f} MB"),
-        ("model", path),
-        ("next", f"digitcli predict -m {path} PICTURE.png"),
-    ):
-        table.add_row(printable(name), Text(value, overflow="fold"))
-    env.console.print(table)

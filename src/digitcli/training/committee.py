@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import Manager
 from typing import Any
 
 import numpy as np
 
+from digitcli.errors import TrainingError
 from digitcli.training.checkpoint import Checkpoint
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import (
@@ -46,6 +47,8 @@ class Member:
         Where it leaves its state.
     resume : bool
         Go on from there.
+    may_diverge : bool
+        End with a state of no epochs, instead of raising, when training diverges.
     """
 
     recipe: Recipe
@@ -55,6 +58,7 @@ class Member:
     start: Any = None
     checkpoint: Checkpoint | None = None
     resume: bool = False
+    may_diverge: bool = False
 
 
 def member_seeds(seed: int, count: int) -> list[int]:
@@ -75,13 +79,14 @@ def train_members(
     members: Sequence[Member],
     *,
     jobs: int | None = None,
+    scheduler: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> list[TrainingState]:
     """Train every member and return where each ended.
 
     One member is trained in this process with all its BLAS threads. Several are trained in `jobs`
-    processes through joblib (its backend may be chosen with `joblib.parallel_config`), which share
-    the processors: no more BLAS threads run than there are processors.
+    processes through joblib, which share the processors: no more BLAS threads run than there are
+    processors.
 
     Parameters
     ----------
@@ -89,16 +94,23 @@ def train_members(
     members : sequence of Member
     jobs : int, optional
         Processes at a time; by default as many as there are processors.
+    scheduler : str, optional
+        Train on the workers of this Dask scheduler instead, one member and one BLAS thread for
+        each of their threads. Their checkpoints must lie where every worker sees them.
     on_epoch : callable, optional
 
     Raises
     ------
     Interrupted
-        On Ctrl-C with one member.
+        On Ctrl-C with one member that is trained here.
     KeyboardInterrupt
-        On Ctrl-C with several; their checkpoints tell where they stood.
+        On Ctrl-C with others; their checkpoints tell where they stood.
+    TrainingError
+        When training diverges, or ends every worker that tries.
     """
     processors = cpu_count()
+    if scheduler is not None:
+        return _train_on_cluster(data, members, scheduler, on_epoch)
     if len(members) == 1:
         report = None if on_epoch is None else (lambda record: on_epoch(0, record))
         return [_train_member(data, members[0], processors, report)]
@@ -107,13 +119,37 @@ def train_members(
 
     jobs = min(len(members), jobs or processors)
     threads = max(1, processors // jobs)
-    with _reporting(on_epoch) as queue:
+    with _reporting(on_epoch) as tell:
         return list(
             Parallel(n_jobs=jobs)(
-                delayed(_train_in_worker)(data, member, threads, index, queue)
+                delayed(_train_in_worker)(data, index, member, threads, tell)
                 for index, member in enumerate(members)
             )
         )
+
+
+def _train_on_cluster(
+    data: TrainingData, members: Sequence[Member], scheduler: str, on_epoch: OnEpoch | None
+) -> list[TrainingState]:
+    from digitcli.cluster import run_on_cluster
+
+    def given_up(call: tuple[Any, ...]) -> TrainingState:
+        raise TrainingError(
+            f"network {call[0] + 1} ended every worker that trained it; "
+            "see the workers' logs, and whether they have memory enough"
+        )
+
+    calls = [(index, member, 1) for index, member in enumerate(members)]
+    return list(
+        run_on_cluster(
+            scheduler,
+            _train_in_worker,
+            (data,),
+            calls,
+            given_up=given_up,
+            on_message=lambda message: _hear(message, on_epoch),
+        )
+    )
 
 
 def _train_member(
@@ -123,15 +159,14 @@ def _train_member(
     on_epoch: Callable[[EpochRecord], None] | None,
 ) -> TrainingState:
     checkpoint = member.checkpoint
-    state = checkpoint.load() if checkpoint is not None and member.resume else None
-    if state is None:
-        state = (
-            state_from(member.start)
-            if member.start is not None
-            else initial_state(
-                member.recipe, seed=member.seed, input_normalization=member.input_normalization
-            )
+    first = (
+        state_from(member.start)
+        if member.start is not None
+        else initial_state(
+            member.recipe, seed=member.seed, input_normalization=member.input_normalization
         )
+    )
+    state = (checkpoint.load() if checkpoint is not None and member.resume else None) or first
     try:
         state = train(
             data,
@@ -147,13 +182,17 @@ def _train_member(
         if checkpoint is not None and interrupted.state.epoch:
             checkpoint.save(interrupted.state)
         raise
+    except TrainingError:
+        if not member.may_diverge:
+            raise
+        return first
     if checkpoint is not None:
         checkpoint.save(state)
     return state
 
 
 def _train_in_worker(
-    data: TrainingData, member: Member, threads: int, index: int, queue: Any
+    data: TrainingData, index: int, member: Member, threads: int, tell: Callable[[Any], None]
 ) -> TrainingState:
     # A terminal sends Ctrl-C to the workers too; the first process ends them.
     if threading.current_thread() is threading.main_thread():
@@ -161,24 +200,30 @@ def _train_in_worker(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(threads, user_api="blas"):
-        return _train_member(data, member, threads, lambda record: queue.put((index, record)))
+        return _train_member(data, member, threads, lambda record: tell([index, asdict(record)]))
+
+
+def _hear(message: Any, on_epoch: OnEpoch | None) -> None:
+    """Pass on what `_train_in_worker` tells."""
+    index, record = message
+    if on_epoch is not None:
+        on_epoch(index, EpochRecord(**record))
 
 
 @contextmanager
-def _reporting(on_epoch: OnEpoch | None) -> Iterator[Any]:
-    """Give a queue on which other processes can report; what they put reaches `on_epoch`."""
+def _reporting(on_epoch: OnEpoch | None) -> Iterator[Callable[[Any], None]]:
+    """Give a function that other processes can call to report an epoch."""
     with Manager() as manager:
         queue = manager.Queue()
 
         def listen() -> None:
-            while (item := queue.get()) is not None:
-                if on_epoch is not None:
-                    on_epoch(*item)
+            while (message := queue.get()) is not None:
+                _hear(message, on_epoch)
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         try:
-            yield queue
+            yield queue.put
         finally:
             queue.put(None)
             listener.join(timeout=5)

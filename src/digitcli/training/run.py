@@ -27,6 +27,9 @@ from digitcli.training.committee import Member, OnEpoch, member_seeds, train_mem
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import Interrupted, TrainingData, TrainingState, split_validation
 
+MAX_TRIALS = 256
+"""Trials that a search may have."""
+
 _ITEMS_PER_EPOCH = 8  # of a history; a few to spare
 _ROOM = 4 * 1024 * 1024  # for what is in a file besides weights
 
@@ -54,6 +57,8 @@ class Plan:
         Whose weights to start from.
     rehearsal : Dataset, optional
         Training images that the network knows and shall not forget while it learns new ones.
+    trials : tuple of dict
+        Plain builtins about the search that found the recipe, for the metadata.
     """
 
     recipe: Recipe
@@ -66,6 +71,7 @@ class Plan:
     dtype: str = "float32"
     start: Model | None = None
     rehearsal: Dataset | None = None
+    trials: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ def train_model(
     resume: bool = False,
     checkpoint_interval: float = 30.0,
     jobs: int | None = None,
+    scheduler: str | None = None,
     on_epoch: OnEpoch | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -120,6 +127,8 @@ def train_model(
         Seconds between two checkpoints of a member at least.
     jobs : int, optional
         Members to train at a time.
+    scheduler : str, optional
+        Train on the workers of this Dask scheduler, which must see the folder of `output`.
     on_epoch : callable, optional
     on_step : callable, optional
         Receives a line about each thing that a person should know.
@@ -132,13 +141,18 @@ def train_model(
         On Ctrl-C before there is anything to save.
     """
     _check_size(plan)
-    data = _training_data(dataset, plan)
-    members = _members(dataset, plan, output, resume, checkpoint_interval)
+    data = training_data(dataset, plan)
+    if scheduler is not None and output is not None:
+        # Whoever does a lost worker's part again goes on from its checkpoint.
+        output = output.absolute()
+        if not resume:
+            remove_checkpoints(output)
+    members = plan_members(dataset, plan, output, resume or bool(scheduler), checkpoint_interval)
     if resume and on_step is not None:
         _say_where_from(members, on_step)
     interrupted = False
     try:
-        states = train_members(data, members, jobs=jobs, on_epoch=on_epoch)
+        states = train_members(data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch)
     except Interrupted as stopped:
         interrupted, states = True, [stopped.state]
     except KeyboardInterrupt:
@@ -155,7 +169,7 @@ def train_model(
     )
 
 
-def _training_data(dataset: Dataset, plan: Plan) -> TrainingData:
+def training_data(dataset: Dataset, plan: Plan) -> TrainingData:
     """Set validation images aside, and mix in what is rehearsed, twice as much as of the new."""
     data = split_validation(dataset.part("train"), plan.validation, seed=plan.seed)
     if plan.rehearsal is not None:
@@ -189,9 +203,16 @@ def _together(new: Dataset, times: int, known: Dataset) -> Dataset:
 
 
 def remove_checkpoints(output: Path) -> None:
-    """Remove the checkpoints that lie beside a model."""
+    """Remove the checkpoints that lie beside a model, those of a search too."""
     for member in (None, *range(1, MAX_MEMBERS + 1)):
         checkpoint_path(output, member).unlink(missing_ok=True)
+    for trial in range(1, MAX_TRIALS + 1):
+        checkpoint_path(trial_output(output, trial)).unlink(missing_ok=True)
+
+
+def trial_output(output: Path, trial: int) -> Path:
+    """Return beside what the checkpoint lies of a trial of a search, 1 and up."""
+    return output.with_name(f"{output.name}.trial{trial}")
 
 
 def _check_size(plan: Plan) -> None:
@@ -213,9 +234,10 @@ def _check_size(plan: Plan) -> None:
         )
 
 
-def _members(
+def plan_members(
     dataset: Dataset, plan: Plan, output: Path | None, resume: bool, interval: float
 ) -> list[Member]:
+    """Return the networks that a plan asks for, with checkpoints beside `output`."""
     data = fingerprint(dataset)
     members = []
     for index, seed in enumerate(member_seeds(plan.seed, plan.members)):
@@ -309,6 +331,8 @@ def _finish(
             "sha256": [_network_fingerprint(member) for member in plan.start.members],
             "data": plan.start.metadata.get("data"),
         }
+    if plan.trials:
+        metadata["search"] = list(plan.trials)
     if plan.rehearsal is not None:
         metadata["rehearsal"] = {
             "name": plan.rehearsal.name,

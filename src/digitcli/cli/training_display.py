@@ -1,0 +1,147 @@
+"""What `train` shows on stderr: how each epoch went, the trials of a search, and the outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digitcli.cli.environment import Environment
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from digitcli.training.run import Outcome
+    from digitcli.training.search import Trial
+    from digitcli.training.trainer import EpochRecord
+
+
+@contextlib.contextmanager
+def show_training(
+    env: Environment, *, members: int, epochs: int, what: str = "network"
+) -> Iterator[Callable[[int, EpochRecord], None]]:
+    """Give the function that shows each epoch: as a bar per member on a terminal, else a line.
+
+    `what` is what a member is called.
+    """
+    if env.quiet or not env.stderr_is_terminal:
+        yield _PlainLines(env, members, what)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeLeftColumn(),
+    )
+    with Progress(*columns, console=env.console, speed_estimate_period=600) as progress:
+        tasks = [
+            progress.add_task(
+                "epoch" if members == 1 else f"{what} {number}, epoch",
+                total=epochs,
+                figures="",
+            )
+            for number in range(1, members + 1)
+        ]
+
+        def on_epoch(member: int, record: EpochRecord) -> None:
+            progress.update(tasks[member], completed=record.epoch, figures=_figures(record))
+
+        yield on_epoch
+
+
+class _PlainLines:
+    """A line on stderr for an epoch, at most every few seconds, and for the last one."""
+
+    interval = 5.0
+
+    def __init__(self, env: Environment, members: int, what: str) -> None:
+        self._env = env
+        self._members = members
+        self._what = what
+        self._next = 0.0
+        self._started = time.monotonic()
+
+    def __call__(self, member: int, record: EpochRecord) -> None:
+        now = time.monotonic()
+        if now < self._next and record.epoch < record.epochs:
+            return
+        self._next = now + self.interval
+        who = f"{self._what} {member + 1}, " if self._members > 1 else ""
+        self._env.say(f"{who}epoch {record.epoch} of {record.epochs}: {_figures(record)}")
+
+
+def _figures(record: EpochRecord) -> str:
+    parts = [f"loss {record.training_loss:.4f}"]
+    if record.validation_loss is not None:
+        parts.append(f"validation {record.validation_loss:.4f}, {record.validation_accuracy:.2%}")
+    parts += [f"rate {record.learning_rate:.3g}", f"{record.samples_per_second:,.0f} images/s"]
+    return " · ".join(parts)
+
+
+def print_trials(env: Environment, trials: Sequence[Trial], best: Trial) -> None:
+    """Print a table of the trials of a search."""
+    if env.quiet:
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for heading in ("trial", "rate", "batch", "momentum", "alpha", "distorted", "loss", "accuracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for trial in trials:
+        recipe = trial.recipe
+        table.add_row(
+            f"{trial.number}",
+            f"{recipe.learning_rate_init:.3g}",
+            f"{recipe.batch_size}",
+            f"{recipe.momentum:.3g}",
+            f"{recipe.alpha:.2g}",
+            "none" if recipe.augmentation is None else f"× {trial.strength:.2f}",
+            f"{trial.validation_loss:.4f}" if trial.epochs else "diverged",
+            f"{trial.validation_accuracy:.2%}" if trial.epochs else "",
+            "best" if trial is best else "",
+        )
+    env.console.print(table)
+
+
+def print_outcome(
+    env: Environment,
+    outcome: Outcome,
+    output: Path,
+    seconds: float,
+    comparison: list[tuple[str, str]],
+) -> None:
+    """Print a table about a training that is done."""
+    if env.quiet:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    def percent(name: str) -> str:
+        value = outcome.metrics.get(name)
+        return "no images" if value is None else f"{value:.2%}"
+
+    def listed(numbers: tuple[int, ...]) -> str:
+        return ", ".join(map(str, numbers))
+
+    path = printable(output)
+    table = Table(show_header=False)
+    for name, value in (
+        ("epochs run", listed(outcome.epochs)),
+        ("best epoch", listed(outcome.best_epochs)),
+        ("validation accuracy", percent("validation_accuracy")),
+        ("test accuracy", percent("test_accuracy")),
+        *comparison,
+        ("time", f"{seconds // 60:.0f} min {seconds % 60:.0f} s"),
+        ("model size", f"{output.stat().st_size / 1e6:.1f} MB"),
+        ("model", path),
+        ("next", f"digitcli predict -m {path} PICTURE.png"),
+    ):
+        table.add_row(printable(name), Text(value, overflow="fold"))
+    env.console.print(table)
