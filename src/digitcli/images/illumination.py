@@ -17,6 +17,9 @@ EVEN = 0.2
 BITMAP = 64
 """Smaller pictures are bitmaps, often cropped tightly, hardly ever with shadows."""
 
+TINY = 32
+"""In still smaller ones a stroke may be as wide as any neighbourhood that is taken for paper."""
+
 DARKEST = 1 / 16
 """Darker paper counts as this bright, lest its noise becomes ink."""
 
@@ -89,8 +92,11 @@ def paper(values: Float32Array) -> Float32Array:
     darker than its surroundings and narrower than a quarter of the picture; unlike smoothing, it
     keeps the edges of shadows.
     """
+    edge = border(values)
     if is_even(values, tail=0.1):
-        return np.full_like(values, median(border(values)))
+        return np.full_like(values, median(edge))
+    if max(values.shape) < TINY:
+        return np.full_like(values, median(edge[edge >= (edge.min() + edge.max()) / 2]))
     reduced = _resize(values, PAPER_SIDE)
     size = max(reduced.shape) // 8 * 2 + 1
     closed = Image.fromarray(blur(erode(dilate(reduced, size), size), 3))

@@ -64,6 +64,22 @@ def ink_mask(density: Float32Array, limit: float) -> Mask:
     return strong[labels]
 
 
+def edge_sharpness(values: Float32Array, ink: Mask, digit: Mask) -> float:
+    """How steeply the brightness changes along the outline of a digit, against bare paper.
+
+    Strokes end abruptly. The outline of a part of a gradient or of a cloud lies where the
+    brightness changes hardly faster than elsewhere.
+    """
+    down, right = np.gradient(values)
+    steepness = np.hypot(down, right)
+    solid = digit.astype(np.float32)
+    outline = dilate(solid, 3) > -dilate(-solid, 3)
+    bare = dilate(ink.astype(np.float32), 5) == 0
+    if not bare.any():
+        return np.inf
+    return float(steepness[outline].mean() / max(steepness[bare].mean(), 1e-6))
+
+
 def halo(density: Float32Array, ink: Mask, digit: Mask) -> float:
     """Density of the paper close to a digit, as a share of the digit's own."""
     size = 2 * max(1, round(0.02 * max(ink.shape))) + 1

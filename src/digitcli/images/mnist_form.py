@@ -15,7 +15,9 @@ NARROWEST, WIDEST = 2.2, 3.6
 """Bounds for the mean stroke width; 70 % of MNIST's digits lie within."""
 
 FAINTEST = 0.7
-"""The edge of a faint digit runs at this share of its own density at most."""
+"""The edge of a faint stroke runs at this share of its own density at most,"""
+STRETCH = 0.1
+"""which is the largest within half this share of the digit's longer side."""
 
 FINE = 6
 """Strokes are shaped on a digit this many times larger than the final one."""
@@ -45,14 +47,18 @@ def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
     top, bottom, left, right = bounding_box(digit)
     own = np.pad(density * dilate(digit.astype(np.float32), 3), margin)
     own = own[top : bottom + 2 * margin, left : right + 2 * margin]
-    limit = min(limit, FAINTEST * float(own.max()))
     height, width = own.shape
-    scale = FINE * BOX / (max(height, width) - 2 * margin)
+    longer = max(height, width) - 2 * margin
+    # a hairline between thick strokes is paler than they are, the more so the coarser the picture
+    nearby = dilate(own, max(1, round(STRETCH * longer / 2)) * 2 + 1)
+    edge = np.where(nearby > 0, np.minimum(limit, FAINTEST * nearby), limit).astype(np.float32)
+    scale = FINE * BOX / longer
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if scale >= 1:
-        fine = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC)) > limit
+        smooth = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC))
+        fine = smooth > np.asarray(Image.fromarray(edge).resize(size, Image.Resampling.BILINEAR))
     else:  # a line of one pixel covers this much of a larger one, and must not get lost
-        ink = Image.fromarray((own > limit).astype(np.float32))
+        ink = Image.fromarray((own > edge).astype(np.float32))
         fine = np.asarray(ink.resize(size, Image.Resampling.BOX)) > scale / 2
     return crop(fine)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.images.decode import SIGHT, Picture
 from digitcli.images.illumination import grey, ink_density, ink_is_dark, shrink
-from digitcli.images.ink import denoise, halo, ink_mask, threshold
+from digitcli.images.ink import denoise, edge_sharpness, halo, ink_mask, threshold
 from digitcli.images.lines import remove_lines
 from digitcli.images.mnist_form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.images.morphology import Float32Array, Mask
@@ -25,6 +25,9 @@ LEAST = 3
 
 BLURRED = 0.45
 """Strokes stand out: around them it is much paler. Around the noise of blank paper it is not."""
+
+SMOOTH = 2.5
+"""The outline of strokes is steeper than bare paper by this factor; that of a shadow is not."""
 
 ROOM_FOR_LINES = 24
 """Smaller pictures are bitmaps of a single digit, too small to be ruled."""
@@ -90,7 +93,7 @@ def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> 
     if not ink.any():
         raise _no_ink()
     digit = digit_mask(ink)
-    if halo(density, ink, digit) > BLURRED:
+    if halo(density, ink, digit) > BLURRED or edge_sharpness(values, ink, digit) < SMOOTH:
         raise _no_ink()
     strokes = shape_strokes(enlarge(density, digit, limit))
     image = picture if dark is False and has_mnist_form(picture) else place(strokes)

@@ -15,6 +15,8 @@ PART = 0.18
 """and no smaller than this share of the largest piece,"""
 SPECK = 0.01
 """or it lies within the rest and has at least this share of the largest piece's area."""
+FULL_STOP = 0.3
+"""A full stop after the digit is a round blot, no larger than this share of the digit."""
 CUT_OFF = 0.25
 """Weight of a piece that touches the side of the picture, against one that does not."""
 
@@ -72,6 +74,7 @@ def find_digit(regions: Regions) -> NDArray[np.bool_]:
     main = int((size * centrality(regions) * np.where(touching, CUT_OFF, 1)).argmax())
     # what is cut off belongs to a neighbour, unless the digit itself is cut off
     foreign = touching & (size < 0.5 * size[main]) if touching[main] else touching
+    blot = (size <= FULL_STOP * size[main]) & is_round(regions)
     own = np.zeros(len(size), bool)
     own[main] = True
     while True:
@@ -83,10 +86,20 @@ def find_digit(regions: Regions) -> NDArray[np.bool_]:
         )
         part = (size >= PART * size[main]) & (gap <= NEAR * max(bottom - top, right - left))
         inner = (regions.area >= SPECK * regions.area[main]) & (gap < 0)
-        grown = own | ((part | inner) & ~foreign)
+        low_right = (regions.top + regions.bottom > 1.2 * bottom + 0.8 * top) & (
+            regions.left + regions.right > left + right
+        )
+        grown = own | ((part | inner) & ~foreign & ~(blot & low_right))
         if np.array_equal(grown, own):
             return own
         own = grown
+
+
+def is_round(regions: Regions) -> NDArray[np.bool_]:
+    """Which components are as wide as high, nearly, and fill their bounding box."""
+    height, width = regions.bottom - regions.top, regions.right - regions.left
+    even = np.minimum(height, width) >= 0.6 * np.maximum(height, width)
+    return np.asarray(even & (regions.area >= 0.6 * height * width))
 
 
 def centrality(regions: Regions) -> NDArray[np.float64]:
