@@ -20,7 +20,9 @@ import numpy as np
 from fuzz import feed, mutate, report
 from table import Row, main
 
+from digitcli.errors import ModelError
 from digitcli.evaluation.describe import describe, outline
+from digitcli.model import plainpickle
 from digitcli.model.modelfile import load_model, pack_network
 from digitcli.model.network import Network
 from digitcli.training.checkpoint import Checkpoint
@@ -239,6 +241,75 @@ def programs(original: bytes, count: int, rng: random.Random) -> Iterator[bytes]
             yield original[:at] + body + original[at:]
 
 
+# --- runs of floats, which are read at once ----------------------------------------------------
+
+LENGTHS = (1, 2, 3, 8, 9, 10, 998, 999, 1000, 1001, 1002, 1999, 2000, 2001, 3500)
+
+
+def read_like_pickle(path: Path) -> None:
+    """Read any plain pickle: refused, or what `pickle` reads."""
+    data = path.read_bytes()
+    try:
+        tree = plainpickle.loads(data)
+    except plainpickle.PlainPickleError as error:
+        raise ModelError(str(error)) from None
+    try:
+        other = pickle.loads(data)  # it is known now to name nothing
+    except pickle.UnpicklingError:  # of frames, which are not needed here
+        return
+    assert _text(tree) == _text(other), "read otherwise than by pickle"
+
+
+def _text(tree: object) -> str:
+    if isinstance(tree, dict):
+        return f"{{{', '.join(f'{key!r}: {_text(value)}' for key, value in tree.items())}}}"
+    if isinstance(tree, list | tuple):
+        return f"{type(tree).__name__}({', '.join(map(_text, tree))})"
+    return repr(bytes(tree) if isinstance(tree, memoryview) else tree)
+
+
+def g_number(rng: random.Random) -> object:
+    """Return a number that is made of, or stands beside, bytes like the one that starts a float."""
+    match rng.randrange(8):
+        case 0:
+            return struct.unpack(">d", b"G" * 8)[0]
+        case 1:
+            return struct.unpack(">d", bytes(rng.choices(b"G.K\0", k=8)))[0]
+        case 2:
+            return rng.choice((0x47, 0x4747, 0x47474747, 0x47 << 80))
+        case 3:
+            return "G" * rng.choice((1, 8, 9, 10, 300))
+        case 4:
+            return b"G" * rng.choice((1, 8, 9, 10, 300))
+        case 5:
+            return rng.choice((None, True, float("nan"), float("inf"), -0.0))
+        case _:
+            return rng.random()
+
+
+def runs(count: int, rng: random.Random) -> Iterator[bytes]:
+    """Yield lists of floats: whole, cut anywhere, and damaged."""
+    for number in range(count):
+        length = rng.choice(LENGTHS)
+        if number % 2:
+            items: list[object] = [rng.random() for _ in range(length)]
+            for _ in range(rng.randrange(4)):
+                items[rng.randrange(length)] = g_number(rng)
+        else:
+            items = [g_number(rng) for _ in range(min(length, 300))]
+        whole = pickle.dumps(rng.choice((items, tuple(items), {"a": items})), rng.randint(2, 5))
+        start = whole.index(b"G") if b"G" in whole else 0
+        match number % 5:
+            case 0 | 1:
+                yield whole
+            case 2:
+                yield whole[: rng.randrange(len(whole))]
+            case 3:  # cut in the last floats, with and without an end
+                yield whole[: -rng.randrange(1, 30)] + rng.choice((b"", b".", b"e.", b"G", b"GG"))
+            case _:
+                yield mutate(whole, [start, len(whole) - 9], rng, [whole])
+
+
 # --- files that would grow ---------------------------------------------------------------------
 
 
@@ -277,6 +348,13 @@ def growing() -> Iterator[bytes]:
     for code in (b"]", b"}", b"(", b")", b"N", b"]\x94", b"K\1", b"\x8c\1x", b"}\x94", b"\x85"):
         for size in (10**6, 130_000_000):
             yield b"\x80\4" + (b")" if code == b"\x85" else b"") + code * (size // len(code)) + b"."
+    run = b"G?\xf0\0\0\0\0\0\0"  # many floats in what is read as one step
+    for size in (60_000, 210_000, 600_000, 14_000_000):
+        yield with_version(run * size)
+        yield replaced(b"\x8c\x04seed", b"(" + run * size + b"t")
+        yield b"\x80\4](" + run * size + b"e."
+        yield b"\x80\4](" + (run + b"N") * (size // 2) + b"e."
+    yield b"\x80\4](" + run * 14_000_000
     for char in ("a", "ü", "中", "😀"):  # a text may take four times its bytes
         text = (char * 130_000_000)[: 130_000_000 // len(char.encode())].encode()
         yield b"\x80\4X" + struct.pack("<I", len(text)) + text + b"."
@@ -368,13 +446,14 @@ def rows(count: int, seed: int, *, with_large: bool = True) -> Iterator[Row]:
     yield fed("model file: cut at each instruction", truncated(originals[0]))
     yield fed("model file: objects that would run code planted", planted(rng, count // 8))
     yield fed("model file: random pickle programs", programs(originals[0], 3 * count // 8, rng))
+    yield fed("model file: runs of floats", runs(count // 8, rng), read_like_pickle)
     checkpoints = [originals[-1], dump(checkpoint(5)), originals[0]]
     yield fed(
         "checkpoint: flips, cuts, splices", mutated(checkpoints, count // 8, rng), read_checkpoint
     )
     if with_large:
         yield grown("model file: nests, aliases and sizes that would grow", "model")
-        yield grown("checkpoint: the same", "checkpoint")
+        yield grown("checkpoint: nests, aliases and sizes that would grow", "checkpoint")
 
 
 READERS = {"model": read_model, "checkpoint": read_checkpoint}

@@ -79,7 +79,7 @@ print(bool(once(lambda file: (file / "file").read_bytes(), path).seen))
 
 
 def test_the_growing_files_that_were_once_too_much_are_refused(tmp_path: Path) -> None:
-    """A nest, an unfolding list and an aliased array, each in a process of its own."""
+    """A nest, an unfolding list, floats and an aliased array, each in a process of its own."""
     import fuzz_models
     from fuzz import _read_alone
 
@@ -87,6 +87,7 @@ def test_the_growing_files_that_were_once_too_much_are_refused(tmp_path: Path) -
     inputs = [
         nest % fuzz_models.nested(10**5),
         nest % fuzz_models.laughs(10, 30),
+        nest % ((b"G" + bytes(8)) * 300_000),
         next(fuzz_models.aliased()),
     ]
     for data in inputs:

@@ -81,7 +81,7 @@ def _check_size(tree: Plain, most_bytes: int) -> None:
 def _run(data: memoryview) -> Plain:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
-    position = text = 0
+    position = text = floats = 0
 
     def take(count: int) -> memoryview:
         nonlocal position
@@ -113,6 +113,9 @@ def _run(data: memoryview) -> Plain:
         position += 1
         if code == 0x47:  # BINFLOAT: many at once, as a training's history is of these
             count = _run_length(data, position - 1)
+            floats += count
+            if floats > MAX_ITEMS:
+                break
             stack.extend(struct.unpack_from(">" + "dx" * (count - 1) + "d", data, position))
             position += 9 * count - 1
             continue
@@ -200,8 +203,13 @@ def _run(data: memoryview) -> Plain:
 
 def _run_length(data: memoryview, start: int) -> int:
     """Count the BINFLOAT instructions that follow one another from `start`, up to a thousand."""
-    codes = bytes(data[start : start + 9000 : 9])
-    return len(codes) - len(codes.lstrip(b"G"))
+    count = 0
+    for most in (16, 1000):  # few first, so that many short runs do not take long
+        codes = bytes(data[start : start + 9 * most : 9])
+        count = len(codes) - len(codes.lstrip(b"G"))
+        if count < most:
+            break
+    return count
 
 
 def _list(item: Any) -> list[Any]:
