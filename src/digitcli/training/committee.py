@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import Manager
+from multiprocessing import Manager, current_process
 from typing import Any
 
 import numpy as np
@@ -120,12 +120,15 @@ def train_members(
     jobs = min(len(members), jobs or processors)
     threads = max(1, processors // jobs)
     with _reporting(on_epoch) as tell:
-        return list(
-            Parallel(n_jobs=jobs)(
-                delayed(_train_in_worker)(data, index, member, threads, tell)
-                for index, member in enumerate(members)
+        try:
+            return list(
+                Parallel(n_jobs=jobs)(
+                    delayed(_train_in_worker)(data, index, member, threads, tell)
+                    for index, member in enumerate(members)
+                )
             )
-        )
+        except Interrupted:  # with one job joblib trains here
+            raise KeyboardInterrupt from None
 
 
 def _train_on_cluster(
@@ -195,7 +198,10 @@ def _train_in_worker(
     data: TrainingData, index: int, member: Member, threads: int, tell: Callable[[Any], None]
 ) -> TrainingState:
     # A terminal sends Ctrl-C to the workers too; the first process ends them.
-    if threading.current_thread() is threading.main_thread():
+    if (
+        current_process().name != "MainProcess"
+        and threading.current_thread() is threading.main_thread()
+    ):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     from threadpoolctl import threadpool_limits
 

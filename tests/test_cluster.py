@@ -1,0 +1,275 @@
+"""`--backend dask`: a real scheduler and real worker processes, some of which are killed."""
+
+from __future__ import annotations
+
+import json
+import operator
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import Run, clean_environment
+from drawings import draw_digits, drawn, save_reader
+
+pytest.importorskip("distributed", reason="needs the extra digitcli[dask]")
+
+from digitcli import cluster
+from digitcli.cli.app import run
+from digitcli.data.uci import load_digits
+from digitcli.errors import DigitcliError, ExitCode
+from digitcli.model.modelfile import load_model
+from digitcli.training.recipe import RECIPES
+from digitcli.training.run import Plan, train_model
+
+PROGRAM = [sys.executable, "-m", "digitcli"]
+GONE = 120  # seconds after which whatever was waited for will not come
+
+
+class Cluster:
+    """A scheduler and two workers in a folder of their own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{port}"
+        self._folder = folder
+        self._environment = clean_environment(folder) | {"OPENBLAS_NUM_THREADS": "1"} | environment
+        self._scheduler = self._start("dask_scheduler", "--port", str(port))
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.add_worker()
+        self.add_worker()
+
+    def add_worker(self) -> None:
+        self.workers.append(
+            self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
+        )
+
+    def _start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *arguments]
+        return subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--no-dashboard"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+            env=self._environment,
+        )
+
+    def close(self) -> None:
+        for process in (*self.workers, self._scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for workers on a machine that is busy."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", GONE)
+
+
+def on_cluster(two_workers: Cluster) -> tuple[str, ...]:
+    return "--backend", "dask", "--scheduler", two_workers.address
+
+
+def test_evaluating_a_folder_gives_the_same(
+    two_workers: Cluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for digit in range(10):
+        folder = tmp_path / "digits" / "test" / str(digit)
+        folder.mkdir(parents=True)
+        for side in (48, 64):
+            drawn(digit, side).save(folder / f"{side}.png")
+    Path("digits/test/3/damaged.png").write_bytes(b"no picture")
+    arguments = ["evaluate", "-m", str(save_reader(tmp_path / "reader.joblib"))]
+    arguments += ["--dataset", "digits/", "--format", "json", "--quiet"]
+    assert run(arguments) == ExitCode.PARTIAL
+    here = capsys.readouterr()
+    assert run([*arguments, *on_cluster(two_workers)]) == ExitCode.PARTIAL
+    there = capsys.readouterr()
+    assert json.loads(there.out)["count"] == 20
+    assert there == here
+
+
+def test_a_committee_is_the_same_and_tells_its_progress(
+    two_workers: Cluster, tmp_path: Path
+) -> None:
+    plan = Plan(replace(RECIPES["small"], hidden_layer_sizes=(8,), epochs=2), members=2)
+    told = []
+    outcome = train_model(
+        load_digits(),
+        plan,
+        output=tmp_path / "model.joblib",
+        scheduler=two_workers.address,
+        on_epoch=lambda member, record: told.append((member, record.epoch, record.epochs)),
+    )
+    here = train_model(load_digits(), plan, jobs=1)
+    assert sorted(told) == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
+    assert outcome.model.metadata == here.model.metadata
+    for there, member in zip(outcome.model.members, here.model.members, strict=True):
+        np.testing.assert_array_equal(there.weights[0], member.weights[0])
+
+
+def test_ctrl_c_ends_the_training_on_the_workers_too(two_workers: Cluster, tmp_path: Path) -> None:
+    command = ["train", "--dataset", "digits", "--hidden", "8", "--epochs", "20000"]
+    command += ["--patience", "20000", "--checkpoint-interval", "0", *on_cluster(two_workers)]
+    process = subprocess.Popen(
+        [*PROGRAM, *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(tmp_path),
+    )
+    checkpoint = tmp_path / "model.joblib.checkpoint"
+    while process.poll() is None and not checkpoint.exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=GONE)
+    assert (process.returncode, stdout) == (ExitCode.INTERRUPTED, "model.joblib\n"), stderr
+    assert "Traceback" not in stderr
+    load_model(tmp_path / "model.joblib")
+    wait_until_unchanged(checkpoint)
+
+
+def wait_until_unchanged(path: Path) -> None:
+    deadline = time.monotonic() + GONE
+    last = None
+    while (now := path.stat().st_mtime_ns) != last:
+        assert time.monotonic() < deadline
+        last = now
+        time.sleep(1)
+
+
+def test_a_closed_pipe_ends_quietly(two_workers: Cluster, tmp_path: Path) -> None:
+    images = [str(path) for path in draw_digits(tmp_path, ready=True)]
+    listing = "".join(f"{path}\n" for path in images * 300)
+    model = save_reader(tmp_path / "reader.joblib")
+    with subprocess.Popen(
+        [*PROGRAM, "predict", "-m", model, *on_cluster(two_workers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(tmp_path),
+        text=True,
+    ) as process:
+        process.stdin.write(listing)
+        process.stdin.close()
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(GONE) == ExitCode.OK
+        assert process.stderr.read() == ""
+
+
+def test_every_line_comes_once_and_in_order_though_workers_die(
+    two_workers: Cluster, digitcli: Run, tmp_path: Path
+) -> None:
+    """First one worker dies; later the other one too, with the model and all results it holds."""
+    paths = [str(path) for path in draw_digits(tmp_path / "ready", ready=True)] * 8
+    paths += ["missing.png", *(str(path) for path in draw_digits(tmp_path / "drawn"))]
+    listing = "".join(f"{path}\n" for path in paths * 12)
+    arguments = ["predict", "-m", save_reader(tmp_path / "reader.joblib")]
+    here = digitcli(*arguments, input=listing)
+    with (
+        (tmp_path / "errors").open("w+") as errors,
+        subprocess.Popen(
+            [*PROGRAM, *arguments, *on_cluster(two_workers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=tmp_path,
+            env=clean_environment(tmp_path),
+            text=True,
+        ) as process,
+    ):
+        half = len(listing) // 2
+        process.stdin.write(listing[:half])
+        process.stdin.flush()
+        lines = [process.stdout.readline()]
+        two_workers.workers.pop(0).kill()
+        lines += [process.stdout.readline() for _ in range(300)]
+        two_workers.workers.pop(0).kill()
+        two_workers.add_worker()
+        process.stdin.write(listing[half:])
+        process.stdin.close()
+        lines += process.stdout.readlines()
+        process.wait(GONE)
+        errors.seek(0)
+        complaints = errors.read()
+    assert "".join(lines) == here.stdout
+    assert process.returncode == here.returncode == ExitCode.PARTIAL
+    assert complaints.count("missing.png cannot be read") == 12
+    assert "Traceback" not in complaints
+
+
+def test_what_ends_every_worker_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+    merciless = Cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    try:
+        calls = [("1 + 1",), ("__import__('os')._exit(1)",), ("2 + 2",), ("1 / 0",)]
+        results = cluster.run_on_cluster(
+            merciless.address,
+            operator.call,
+            (eval,),
+            calls,
+            given_up=lambda call: f"given up: {call[0]}",
+        )
+        # An innocent call may have been about to run on the worker that died.
+        assert next(results) in (2, "given up: 1 + 1")
+        assert next(results) == "given up: __import__('os')._exit(1)"
+        assert next(results) in (4, "given up: 2 + 2")
+        with pytest.raises(ZeroDivisionError):
+            print(next(results))
+    finally:
+        merciless.close()
+
+
+def test_an_absent_scheduler_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    image = str(draw_digits(tmp_path)[0])
+    arguments = ["predict", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9", image]
+    assert run(arguments) == ExitCode.FAILED
+    output, complaint = capsys.readouterr()
+    assert output == ""
+    assert complaint.count("\n") == 1
+    assert "no Dask workers at tcp://127.0.0.1:9" in complaint
+
+
+def test_a_worker_with_another_version_says_so() -> None:
+    result, error = cluster._call("0.0.1", len, (), ("abc",), None)
+    assert result is None
+    assert isinstance(error, DigitcliError)
+    assert "not 0.0.1" in str(error)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "--backend", "dask", "x.png"),
+        ("predict", "--scheduler", "tcp://x:1", "x.png"),
+        ("predict", "--backend", "dask", "--scheduler", "tcp://x:1", "--jobs", "2", "x.png"),
+        ("evaluate", "--backend", "dask", "--scheduler", "tcp://x:1", "--dataset", "digits"),
+        ("train", "--backend", "dask", "--scheduler", "tcp://x:1", "--jobs", "2"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: tuple[str, ...]) -> None:
+    assert run(list(arguments)) == ExitCode.USAGE
