@@ -103,14 +103,14 @@ RECIPES = {
     ),
     "standard": Recipe(
         hidden_layer_sizes=(1000, 500),
-        epochs=60,
-        batch_size=256,
-        learning_rate_init=0.15,
+        epochs=75,
+        batch_size=512,
+        learning_rate_init=0.3,
         warmup_epochs=2,
         momentum=0.9,
         alpha=1e-5,
         augmentation=HANDWRITING,
-        calm_epochs=8,
+        calm_epochs=10,
     ),
     "best": Recipe(
         hidden_layer_sizes=(1500, 1000, 500),
