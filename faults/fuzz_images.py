@@ -186,7 +186,7 @@ class Tally:
             f"exit code {process.returncode}": process.returncode != (3 if faults else 0),
             "the lines are not those of the paths": [line["path"] for line in lines] != paths,
             "a line that is neither or both": any(
-                ("error" in line) == ("digit" in line) for line in lines
+                ("error" in line) == ("digit" in line or "rows" in line) for line in lines
             ),
             "an error of many lines": any("\n" in fault for fault in faults),
             # the decoders' C libraries may grumble, but no Python traceback is shown
