@@ -189,6 +189,26 @@ def test_nothing_is_written_to_home(folder: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder nobody can write to")
+@pytest.mark.parametrize("home", ["HOME=/proc", "HOME=/dev/null", "HOME="])
+def test_a_home_that_cannot_be_written_is_named_by_fetch(folder: Path, home: str) -> None:
+    """Even root can make nothing in /proc, nor in a file."""
+    (folder / "mirror").mkdir()
+    result = shell(folder, f"env -i {home} XDG_CACHE_HOME=/proc/no $P fetch --from mirror")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("digitcli: error: ")
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_tables_fit_20_columns_of_ascii(folder: Path) -> None:
+    result = shell(folder, "$P info reader.joblib", COLUMNS="20", LC_ALL="C", PYTHONUTF8="0",
+                   PYTHONCOERCECLOCALE="0")  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert max(map(len, result.stdout.splitlines())) <= 20
+    assert result.stdout.isascii()
+
+
 def test_the_order_of_answers_and_errors_is_kept_where_they_meet(folder: Path) -> None:
     draw_digits(folder)
     result = shell(folder, "$P predict 1.png missing-a 2.png missing-b missing-c 4.png 2>&1")
