@@ -255,6 +255,50 @@ def test_pictures_without_ink_are_errors(picture: Picture) -> None:
         normalize(picture)
 
 
+@pytest.mark.parametrize("side", [40, 300])
+@pytest.mark.parametrize("grain", [0, 2])
+def test_lighting_without_strokes_is_an_error(side: int, grain: float) -> None:
+    """Gradients in any direction and vignettes have no outline, so they hold no digit."""
+    y, x = np.mgrid[-0.5 : 0.5 : 1j * side, -0.5 : 0.5 : 1j * side]
+    noise = grain * np.random.default_rng(0).standard_normal((side, side))
+    for light in (x, y, x + y, x - 0.5 * y, 1 - 2 * (x**2 + y**2)):
+        for strength in (80, -80):
+            with pytest.raises(ImageError, match="holds no ink"):
+                normalize(np.clip(128 + strength * light + noise, 0, 255).astype(np.uint8))
+
+
+def test_full_stops_are_no_part_of_the_digit() -> None:
+    """Scribes put one after a number; it would move and shrink the digit."""
+    for digit in (1, 3, 4, 6, 7):
+        ink = drawn(digit)
+        dotted = Image.fromarray((255 * ink).astype(np.uint8))
+        ImageDraw.Draw(dotted).circle((290, 290), 12, 255)
+        with_stop = normalize(plain(np.asarray(dotted, np.float32) / 255))
+        np.testing.assert_array_equal(with_stop, normalize(plain(ink)))
+
+
+def test_hairlines_beside_thick_strokes_are_kept() -> None:
+    """In a coarse picture they are paler than half of the ink."""
+    fine = Image.new("L", (400, 400))
+    draw = ImageDraw.Draw(fine)
+    draw.line([(120, 80), (120, 210)], 255, 40)
+    draw.line([(280, 80), (280, 320)], 255, 40)
+    draw.line([(120, 200), (280, 200)], 255, 8)
+    coarse = fine.resize((40, 40), Image.Resampling.BOX)
+    image = normalize(255 - np.asarray(coarse))
+    joined = image[:, 12:16].max(0)
+    assert joined.min() > 150
+
+
+def test_heavy_strokes_of_bitmaps_are_not_paper() -> None:
+    """A stroke as wide as a third of a tightly cropped bitmap is solid."""
+    bitmap = np.zeros((16, 16), np.uint8)
+    bitmap[1:15, 5:11] = 255
+    bitmap[0, 2:11] = bitmap[1:5, 1:11] = 200
+    digit = normalize_steps(bitmap).digit
+    assert digit[2:14, 6:10].all()
+
+
 @pytest.mark.parametrize("shape", [(1, 2), (2, 1), (1, 900), (900, 1), (3, 3), (5, 2000), (17, 4)])
 def test_odd_shapes_give_an_image_or_a_clear_error(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
@@ -297,7 +341,7 @@ def test_embedded_digits_on_paper(model: Model) -> None:
         large = Image.fromarray(digits.images[number]).resize((196, 196), Image.Resampling.BICUBIC)
         ink = np.pad((np.asarray(large) > 127).astype(np.float32), 40)
         right += model.predict(normalize(shadowed(ink))[None])[0] == digits.labels[number]
-    assert right >= 0.9 * len(chosen)
+    assert right >= 0.96 * len(chosen)
 
 
 def test_no_picture_needs_scipy(tmp_path: Path) -> None:

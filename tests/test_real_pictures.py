@@ -53,4 +53,4 @@ def test_photos_and_drawings_are_read(shared_data: Path) -> None:
     chosen += [row for row in rows if row["kind"] == "photo"]
     images = np.stack([read_digit(folder / row["path"]) for row in chosen])
     right = load_model().predict(images) == [int(row["label"]) for row in chosen]
-    assert right.mean() > 0.96
+    assert right.mean() >= 0.99
