@@ -38,8 +38,11 @@ CONNECT_SECONDS: Final = 15
 ABSENCE_SECONDS: Final = 60
 """How long there may be no scheduler or no worker at all later, before the cluster is given up."""
 
+CAREFUL: Final = 2
+"""Times in a row that everything may be lost before calls are made one at a time."""
+
 ATTEMPTS: Final = 5
-"""Times in a row that the cluster may fail with nothing done in between."""
+"""Times in a row that everything may be lost before the call that was alone is given up."""
 
 _WAVE: Final = 64
 """Calls per thread of the cluster after which its threads are counted again; no more than these
@@ -94,12 +97,16 @@ def run_on_cluster(
     failures = 0
     patience = CONNECT_SECONDS
     while todo.wait():
+        alone = False
         try:
             with _connected(scheduler, patience, on_message) as (client, topic):
                 patience = ABSENCE_SECONDS
                 copies = _scatter(client, shared)
                 while todo.wait():
-                    with closing(_run_wave(client, function, copies, todo, topic)) as results:
+                    alone = failures >= CAREFUL
+                    with closing(
+                        _run_wave(client, function, copies, todo, topic, alone=alone)
+                    ) as results:
                         for result, error in results:
                             if error is not None:
                                 raise error
@@ -108,13 +115,21 @@ def run_on_cluster(
                             todo.waiting.popleft()
                             failures = 0
                             yield result
+            return
         except _ClusterLost as lost:
             failures += 1
-            if failures == ATTEMPTS:
+            if failures < ATTEMPTS:
+                continue
+            if not alone:
                 raise DigitcliError(
                     f"the workers at {scheduler} were lost {failures} times in a row ({lost}); "
                     "see their logs"
                 ) from None
+        # Few workers may all be gone before Dask has lost enough of them to blame the call.
+        result = given_up(todo.waiting[0])
+        todo.waiting.popleft()
+        failures = CAREFUL
+        yield result
 
 
 class _Calls:
@@ -239,10 +254,13 @@ def _run_wave(
     copies: list[Any],
     todo: _Calls,
     topic: str | None,
+    *,
+    alone: bool,
 ) -> Generator[tuple[Any, Exception | None], None, None]:
     backend = _Backend(client)
     parallel = Parallel(n_jobs=-1, backend=backend, return_as="generator", batch_size=1)
-    wave = islice(todo.wave(), _WAVE * backend.effective_n_jobs(-1))
+    size = 1 if alone else _WAVE * backend.effective_n_jobs(-1)
+    wave = islice(todo.wave(), size)
     call_one = delayed(_call)
     with _given_up_without_workers(client, backend):
         results = parallel(call_one(__version__, function, copies, call, topic) for call in wave)
