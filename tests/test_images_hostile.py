@@ -50,9 +50,10 @@ def predict(folder: Path, paths: list[str], *options: str) -> list[dict[str, Any
     )
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["path"] for line in lines] == listed
-    assert all(line["digit"] == 3 for line in lines[1::2])
+    answer = "rows" if "--line" in options else "digit"
+    assert all(line.get("digit", 3) == 3 and line[answer] for line in lines[1::2])
     hostile = lines[::2]
-    assert all(("digit" in line) != ("error" in line) for line in hostile)
+    assert all((answer in line) != ("error" in line) for line in hostile)
     assert result.returncode == (3 if any("error" in line for line in hostile) else 0)
     assert b"Traceback" not in result.stderr
     return hostile
@@ -184,6 +185,8 @@ def test_extreme_shapes_end_in_a_line_each(folder: Path) -> None:
         names.append(f"{width}x{height}.png")
         Image.fromarray(pixels).save(folder / names[-1])
     predict(folder, names)
+    lines = predict(folder, names, "--line")
+    assert all("too thin" in line["error"] for line in lines[:4])
 
 
 @pytest.mark.parametrize("suffix", ["gif", "tiff", "webp", "png"])

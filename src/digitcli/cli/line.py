@@ -68,12 +68,15 @@ def predict_rows(
                 source = BytesIO(env.stdin.buffer.read()) if item == STDIN_IMAGE else item
                 name = "the image on stdin" if item == STDIN_IMAGE else name
                 page = read_page(source, model, name=name, polarity=polarity, pattern=pattern)
-            except ImageError as error:
+            except Exception as error:  # no picture may cost the others their answers
                 failed += 1
+                reason = str(error)
+                if not isinstance(error, ImageError):
+                    reason = f"{name or path} cannot be read ({type(error).__name__}: {error})"
                 if format == "json":
-                    env.answer(json.dumps({"path": path, "error": str(error)}))
+                    env.answer(json.dumps({"path": path, "error": printable(reason)}))
                 else:
-                    env.warn(str(error))
+                    env.warn(reason)
                 continue
             for line in _lines(path, page, format, min_confidence):
                 env.answer(line)

@@ -32,6 +32,8 @@ NO_INK = "holds no ink; check that the picture shows digits"
 TAIL = 0.1
 FAINTEST = 8 / 255
 """Less contrast than this is no ink."""
+LEAST_SIDE = 4
+"""Pixels on the shorter side below which nothing is looked for."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,11 @@ def find_ink(picture: Picture, polarity: Polarity = Polarity.AUTO) -> Ink:
     Raises
     ------
     ImageError
-        If the picture holds no ink.
+        If the picture holds no ink, or is too thin to hold a digit.
     """
     grey = illumination.grey(illumination.shrink(picture, PAGE_SIDE))
+    if min(grey.shape) < LEAST_SIDE:
+        raise ImageError("is too thin to hold a digit; check the picture")
     if np.ptp(grey) < FAINTEST:
         raise ImageError(NO_INK)
     dark = ink_is_dark(grey) if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
