@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from digitcli.images.mnist_form import form_digit
 from digitcli.images.morphology import Float32Array, Mask, label
 from digitcli.lines.ink import Ink
+from digitcli.lines.judge import judge, judged_image
 from digitcli.lines.split import Piece
 
 MOST_PIECES = 9
@@ -18,23 +19,14 @@ WIDEST_DIGIT = 1.7
 MARGIN = 3
 FRAGMENT = 0.1
 """Share of the largest part's area below which what a cut leaves is a neighbour's."""
-LEAST = 1e-6
+HIGHER = 0.2
+"""Digits of a tilted row are higher and lower than its middle; no more counts against them."""
 DETACHED = 0.1
 """Gap between the parts of a digit, as a share of the row's height, that is nothing unusual."""
-SUREST = 7.0
-
-WEIGHTS = np.array(
-    [0.51, -0.54, 0.23, -4.5, -4.5, -8, -0.32, -6, -0.67, -0.75, -2, -10, -0.85, -1.8, 0],
-    np.float32,
-)
-"""Of the features: logistic regression on rows drawn from MNIST's training digits gave the start;
-height, width, gap and crossed ink were then set for whole rows to be right."""
-BIAS = 0.4
-
-WIDTHS = np.array([0.91, 0.43, 0.95, 0.80, 0.79, 0.97, 0.71, 0.77, 0.76, 0.67])
-"""Mean width of each digit in MNIST, as a share of its height;"""
-SPREADS = np.array([0.20, 0.20, 0.24, 0.18, 0.18, 0.28, 0.17, 0.17, 0.18, 0.14])
-"""and the standard deviation."""
+LEAST = 1e-3
+"""Smaller probabilities count as this."""
+BIAS = 1.0
+"""Above 0, more and smaller digits; below, fewer and larger ones."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +139,7 @@ def shape_features(
         max(0.0, np.log(tall)),
         max(0.0, -np.log(tall)),
         max(0.0, wide - 1),
-        abs((top + bottom) / 2 - middle) / height,
+        min(abs((top + bottom) / 2 - middle) / height, HIGHER),
         sum(cut.crossed for cut in cuts) / height,
         float(len(cuts) > 0),
         float(len(cuts) == 2),
@@ -156,23 +148,10 @@ def shape_features(
         min(max(outer_gap / height, 0.0), 0.3),
         min(max(-outer_gap / height, 0.0), 1.0),
         len({id(part.stroke) for part in parts}) - 1.0,
+        np.log((right - left) / (bottom - top)),
+        np.log(tall),
+        wide,
     ]
-
-
-def features(
-    candidate: Candidate,
-    pieces: list[Piece],
-    probabilities: Float32Array,
-    height: float,
-    middle: float,
-) -> Float32Array:
-    """Return what the log-odds are a linear function of, shape (10, features), for each digit."""
-    left, top, right, bottom = candidate.box
-    spread = np.clip(((right - left) / (bottom - top) - WIDTHS) / SPREADS, -4, 4)
-    shape = np.array(shape_features(candidate, pieces, height, middle))
-    odds = np.log(np.maximum(probabilities, LEAST) / np.maximum(1 - probabilities, LEAST))
-    columns = [np.clip(odds, -SUREST, SUREST), np.abs(spread), spread]
-    return np.column_stack([*columns, np.tile(shape, (10, 1))]).astype(np.float32)
 
 
 def gaps(candidate: Candidate, pieces: list[Piece], height: float) -> tuple[float, float]:
@@ -192,16 +171,21 @@ def gaps(candidate: Candidate, pieces: list[Piece], height: float) -> tuple[floa
     return max([0, *inside]), min(outside)
 
 
-def log_odds(
-    candidates: list[Candidate],
-    pieces: list[Piece],
-    probabilities: Float32Array,
-    height: float,
+def wholeness(
+    candidates: list[Candidate], pieces: list[Piece], ink: Ink, height: float
 ) -> Float32Array:
-    """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10)."""
+    """Return the log-odds that each candidate is one whole digit, shape (n,)."""
     middle = float(np.median([(piece.stroke.top + piece.stroke.bottom) / 2 for piece in pieces]))
-    rows = [
-        features(candidate, pieces, row, height, middle)
-        for candidate, row in zip(candidates, probabilities, strict=True)
-    ]
-    return np.asarray(np.stack(rows) @ WEIGHTS + BIAS, np.float32)
+    images = [judged_image(candidate.mask, _density(candidate, ink)) for candidate in candidates]
+    shapes = [shape_features(candidate, pieces, height, middle) for candidate in candidates]
+    return judge(np.stack(images), np.array(shapes, np.float32))
+
+
+def _density(candidate: Candidate, ink: Ink) -> Float32Array:
+    left, top, right, bottom = candidate.box
+    return ink.density[top:bottom, left:right]
+
+
+def log_odds(whole: Float32Array, probabilities: Float32Array) -> Float32Array:
+    """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10)."""
+    return np.asarray(whole[:, None] + np.log(np.maximum(probabilities, LEAST)) + BIAS, np.float32)

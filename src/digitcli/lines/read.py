@@ -13,11 +13,11 @@ from digitcli.errors import ImageError
 from digitcli.images.decode import Picture, decode, upright_size
 from digitcli.images.regions import Regions
 from digitcli.lines.candidates import (
-    MOST_PIECES,
     Candidate,
     candidates,
     digit_image,
     log_odds,
+    wholeness,
 )
 from digitcli.lines.ink import PAGE_SIDE, Ink, find_ink, weighted_median
 from digitcli.lines.pattern import Pattern
@@ -32,8 +32,10 @@ Box = tuple[int, int, int, int]
 
 SKIP = 6.0
 """What it costs to leave out a stroke as large as a digit, in log-odds."""
-SURE = 2.2
+SURE = 4.0
 """Log-odds from which on a stroke is taken for one digit without trying to cut it."""
+UNLIKELY = -5.0
+"""Log-odds below which what is judged is not tried as a digit."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 
@@ -182,8 +184,7 @@ def _read_row(
     height = weighted_median(heights(found)[row], found.size[row])
     strokes = [stroke_of(found, int(number), ink) for number in row]
     whole = sorted((Piece(stroke) for stroke in strokes), key=lambda piece: piece.middle)
-    _, _, scores = _scored(whole, height, ink, model, most_pieces=1)
-    sure = scores.max(axis=1) > SURE
+    sure = wholeness(candidates(whole, height, most_pieces=1), whole, ink, height) > SURE
     pieces = sorted(
         (
             part
@@ -192,7 +193,8 @@ def _read_row(
         ),
         key=lambda piece: piece.middle,
     )
-    tried, probabilities, scores = _scored(pieces, height, ink, model)
+    least = -np.inf if pattern else UNLIKELY
+    tried, probabilities, scores = _scored(pieces, height, ink, model, least)
     path = best_path(tried, scores, _skips(pieces, height), pattern)
     if not path:
         return None
@@ -205,13 +207,19 @@ def _read_row(
 
 
 def _scored(
-    pieces: list[Piece], height: float, ink: Ink, model: Model, most_pieces: int = MOST_PIECES
+    pieces: list[Piece], height: float, ink: Ink, model: Model, least: float
 ) -> tuple[list[Candidate], NDArray[np.float32], NDArray[np.float32]]:
-    """Return what may be a digit, the network's probabilities, and the log-odds."""
-    tried = candidates(pieces, height, most_pieces)
-    images = np.stack([digit_image(candidate, ink) for candidate in tried])
-    probabilities = model.predict_proba(images)
-    return tried, probabilities, log_odds(tried, pieces, probabilities, height)
+    """Return what may be a digit, the network's probabilities, and the log-odds.
+
+    What is judged to be a whole digit with log-odds below `least` is not looked at.
+    """
+    tried = candidates(pieces, height)
+    whole = wholeness(tried, pieces, ink, height)
+    tried = [candidate for candidate, odds in zip(tried, whole, strict=True) if odds > least]
+    if not tried:
+        return [], np.empty((0, 10), np.float32), np.empty((0, 10), np.float32)
+    probabilities = model.predict_proba(np.stack([digit_image(part, ink) for part in tried]))
+    return tried, probabilities, log_odds(whole[whole > least], probabilities)
 
 
 def stroke_of(found: Regions, number: int, ink: Ink) -> Stroke:

@@ -1,0 +1,62 @@
+"""Whether a part of a row is one whole digit, whichever it is.
+
+The network that reads digits knows nothing else and is sure of many things that are none, such as
+the middle of a 0 and a 9 that touch. What is and what is not one digit was learned by a small
+network of its own, from rows drawn of MNIST's training digits (tools/line_judge.py).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.images.morphology import Float32Array, Mask
+
+SIDE = 16
+"""Pixels of the judged image."""
+
+
+def judged_image(mask: Mask, density: Float32Array) -> Float32Array:
+    """Scale what is in a box to a longer side of SIDE pixels, in the middle of SIDE×SIDE."""
+    height, width = mask.shape
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    own = Image.fromarray(np.where(mask, density, 0).astype(np.float32))
+    small = np.asarray(own.resize(size, Image.Resampling.BOX))
+    image = np.zeros((SIDE, SIDE), np.float32)
+    top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+    image[top : top + size[1], left : left + size[0]] = small / max(float(small.max()), 1e-3)
+    return image
+
+
+def judge(images: Float32Array, shapes: Float32Array) -> Float32Array:
+    """Return the log-odds that each is one whole digit.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, SIDE, SIDE)
+    shapes : ndarray of float32, shape (n, features)
+        As `digitcli.lines.candidates.shape_features` returns them.
+    """
+    *hidden, (weight, bias) = _layers()
+    values = np.hstack([images.reshape(len(images), -1), shapes]).astype(np.float32)
+    for inner_weight, inner_bias in hidden:
+        values = np.maximum(values @ inner_weight + inner_bias, 0)
+    return np.asarray((values @ weight + bias)[:, 0])
+
+
+@cache
+def _layers() -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Read weights and biases from the first layer to the last."""
+    with files(__package__).joinpath("judge.npz").open("rb") as file, np.load(file) as arrays:
+        return [
+            (
+                arrays[f"weight{layer}"].astype(np.float32),
+                arrays[f"bias{layer}"].astype(np.float32),
+            )
+            for layer in range(len(arrays.files) // 2)
+        ]
