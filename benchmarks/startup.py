@@ -22,6 +22,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from digitcli import load_dataset
+
 PREDICT_FLOOR = "import numpy, PIL.Image, typer"
 HELP_FLOOR = "import typer, rich"
 
@@ -81,12 +83,18 @@ def main() -> None:
         image = str(Path(folder, "3.png"))
         drawing.save(image)
         small = str(Path(folder, "28.png"))
-        digit = Image.new("L", (28, 28))
-        digit.paste(drawing.resize((20, 20)).point(lambda value: 255 - value), (4, 4))
-        digit.save(small)
+        Image.fromarray(load_dataset("digits").images[0]).save(small)
         print(f"{'':24} {'digitcli':>9}  {'floor':>9}  ratio (median of {pairs} pairs)")
-        compare("predict 28×28", [*program, "predict", small], PREDICT_FLOOR, pairs, environment)
-        compare("predict 64×64", [*program, "predict", image], PREDICT_FLOOR, pairs, environment)
+        compare(
+            "predict, MNIST form", [*program, "predict", small], PREDICT_FLOOR, pairs, environment
+        )
+        compare(
+            "predict, drawing",
+            [*program, "predict", image],
+            PREDICT_FLOOR,
+            pairs,
+            environment,
+        )
     compare("--help", [*program, "--help"], HELP_FLOOR, pairs, environment)
     compare("--version", [*program, "--version"], HELP_FLOOR, pairs, environment)
     compare("completion", program, HELP_FLOOR, pairs, completion)
