@@ -5,8 +5,8 @@
 Each round measures, one right after the other: the machine's peak in single-precision matrix
 products; digitcli's trainer with the recipe on MNIST in its second epoch, with fresh distortions
 (which take processor time of their own meanwhile) and without, when it does what the last one
-does; and scikit-learn's `MLPClassifier(hidden_layer_sizes=…, solver="sgd").fit` with its default batch
-size on float64 data. Only ratios within a round mean anything on a busy machine.
+does; and scikit-learn's `MLPClassifier(hidden_layer_sizes=…, solver="sgd").fit` with its default
+batch size on float64 data. Only ratios within a round mean anything on a busy machine.
 
 The arithmetic of a step is 2 operations per weight and image forwards, 4 backwards, less the
 gradient of the input, which nobody needs.
