@@ -16,15 +16,13 @@ from digitcli.lines.read import read_page, read_rows
 from digitcli.lines.search import best_path
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
-from drawings import save_reader
 
 HEIGHT = 48
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A model that reads the digits of Pillow's font."""
-    return load_model(save_reader(tmp_path_factory.mktemp("model") / "reader.joblib"))
+def model() -> Model:
+    return load_model()
 
 
 def page(*rows: str, pitch: int = 44, tilt: float = 0.0, margin: int = 40) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from digitcli.images.decode import Picture
 from digitcli.images.morphology import Float32Array, Mask, dilate
-from digitcli.images.ready import BOX, SIDE, in_mnist_form
+from digitcli.images.ready import BOX, MIDDLE, SIDE, in_mnist_form
 from digitcli.images.stroke import restroke
 
 NARROWEST, WIDEST = 2.2, 3.6
@@ -103,6 +103,6 @@ def bounding_box(mask: Mask) -> tuple[int, int, int, int]:
 
 
 def _start(mass: Float32Array) -> int:
-    """Where a line of pixels must begin for its centre of mass to be in the middle of SIDE."""
+    """Where a line of pixels must begin for its centre of mass to be nearest to MIDDLE."""
     centre = float(mass @ np.arange(0.5, len(mass)) / mass.sum())
-    return min(max(round(SIDE / 2 - centre), 0), SIDE - len(mass))
+    return min(max(round(MIDDLE - centre), 0), SIDE - len(mass))

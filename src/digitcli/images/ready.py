@@ -16,6 +16,9 @@ from PIL import Image
 
 SIDE: Final = 28
 BOX: Final = 20
+MIDDLE: Final = (SIDE + 1) / 2
+"""Where the centres of mass of MNIST's digits lie on average, half a pixel below and right of the
+image's own middle: 14.51 and 14.50 for its training images, within half a pixel for nearly all."""
 
 # The signature and the whole IHDR chunk: 28×28 pixels, 8-bit grey, not interlaced.
 _PNG_START: Final = bytes.fromhex(
@@ -65,11 +68,10 @@ def in_mnist_form(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     height, width = _extent(rows), _extent(columns)
     mass = np.maximum(rows.sum(1), 1)
     pixels = np.arange(0.5, SIDE, dtype=np.float32)
-    middle = SIDE / 2
     return np.asarray(
         (np.maximum(height, width) == BOX)
-        & (np.abs(rows @ pixels / mass - middle) < 1)
-        & (np.abs(columns @ pixels / mass - middle) < 1)
+        & (np.abs(rows @ pixels / mass - MIDDLE) < 1)
+        & (np.abs(columns @ pixels / mass - MIDDLE) < 1)
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 28
+MIDDLE = 14.0
+"""Index of the row and column where the centre of mass is, as in MNIST's own digits."""
 
 
 def _segment(
@@ -28,7 +30,7 @@ def _centred(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Move the centre of mass to the middle, by whole pixels."""
     for axis in (0, 1):
         profile = image.sum(axis=1 - axis)
-        shift = round(13.5 - float(profile @ np.arange(SIDE)) / float(profile.sum()))
+        shift = round(MIDDLE - float(profile @ np.arange(SIDE)) / float(profile.sum()))
         image = np.roll(image, shift, axis=axis)
     return (image * 255).astype(np.uint8)
 
