@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, get_type_hints
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from digitcli import __version__
 from digitcli.errors import DigitcliError, ExitCode
@@ -29,7 +29,12 @@ _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 
 
 
 class _Commands(TyperGroup):
-    """Imports the module of a command when that command is to run."""
+    """Knows the commands by name, and imports the module of one when it is to run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, summary in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -38,6 +43,8 @@ class _Commands(TyperGroup):
             alone = typer.Typer(
                 context_settings=_SETTINGS, rich_markup_mode=None, add_completion=False
             )
+            # Else Typer would evaluate each annotation twice, a twentieth of its start.
+            module.command.__annotations__ = get_type_hints(module.command, include_extras=True)
             alone.command(name, epilog=_epilog(module.EXAMPLES))(module.command)
             command = typer.main.get_command(alone)
         return name, command, rest
@@ -56,8 +63,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
-for _name, _summary in COMMANDS.items():
-    app.command(_name, help=_summary)(lambda: None)
 
 
 def _print_version(wanted: bool) -> None:

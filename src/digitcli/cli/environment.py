@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -30,7 +29,6 @@ def use_one_blas_thread() -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-@dataclass
 class Environment:
     """Standard streams, whether they are terminals, and whether to be quiet.
 
@@ -38,12 +36,15 @@ class Environment:
     ----------
     quiet
         Leave out progress and tables on stderr; errors and warnings are still said.
+    stderr
+        Another stream than the standard one.
     """
 
-    quiet: bool = False
-    stdin: TextIO = field(default_factory=lambda: _stream(sys.stdin, "r"))
-    stdout: TextIO = field(default_factory=lambda: _stream(sys.stdout))
-    stderr: TextIO = field(default_factory=lambda: _stream(sys.stderr))
+    def __init__(self, *, quiet: bool = False, stderr: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self.stdin = _stream(sys.stdin, "r")
+        self.stdout = _stream(sys.stdout)
+        self.stderr = stderr or _stream(sys.stderr)
 
     @property
     def stderr_is_terminal(self) -> bool:
