@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digitcli.evaluation.metrics import expected_calibration_error, log_loss
-from digitcli.model.network import Model, Network
+from digitcli.model.network import Network
 from digitcli.training.calibration import fit_temperature, fold_temperature
 
 IMAGES, SIDE = 4000, 784
@@ -65,8 +65,8 @@ def test_a_folded_temperature_divides_the_logits_and_keeps_every_answer():
         (np.zeros(12, np.float32), rng.normal(0, 1, 10).astype(np.float32)),
     )
     images = rng.random((50, SIDE), dtype=np.float32)
-    before = Model((network,)).predict_proba(images)
-    after = Model((fold_temperature(network, 2.5),)).predict_proba(images)
+    before = network.predict_proba(images)
+    after = fold_temperature(network, 2.5).predict_proba(images)
     np.testing.assert_allclose(after, softmax(np.log(before) / 2.5), atol=1e-5)
     assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
 

@@ -99,6 +99,9 @@ def test_float16_halves_the_file_and_keeps_the_probabilities(
 
 @pytest.mark.parametrize("members", [1, 3])
 def test_to_sklearn_gives_the_same_probabilities(images: np.ndarray, members: int) -> None:
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.neural_network import MLPClassifier
+
     model = Model(tuple(make_network(seed) for seed in range(members)))
     features = images.reshape(-1, 784).astype(np.float32) / 255
     classifier = model.to_sklearn()
@@ -106,7 +109,7 @@ def test_to_sklearn_gives_the_same_probabilities(images: np.ndarray, members: in
         classifier.predict_proba(features), model.predict_proba(images), atol=1e-5
     )
     np.testing.assert_array_equal(classifier.predict(features), model.predict(images))
-    assert type(classifier).__name__ == ("MLPClassifier" if members == 1 else "VotingClassifier")
+    assert isinstance(classifier, MLPClassifier if members == 1 else VotingClassifier)
 
 
 def test_loading_and_predicting_import_neither_scikit_learn_nor_joblib(

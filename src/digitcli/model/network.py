@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ModelError
 from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
+from digitcli.model.second_look import look_twice
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -80,6 +81,8 @@ class Network:
 class Model:
     """Networks whose probabilities are averaged (usually one), and how they were made.
 
+    It looks twice at pictures that it doubts; see `digitcli.model.second_look`.
+
     Attributes
     ----------
     members : tuple of Network
@@ -120,14 +123,18 @@ class Model:
         probabilities = np.empty((len(images), 10), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is an error below
             for rows in _chunks(len(images)):
-                features = as_features(images[rows])
-                mean = self.members[0].predict_proba(features)
-                for member in self.members[1:]:
-                    mean += member.predict_proba(features)
-                probabilities[rows] = mean / np.float32(len(self.members))
+                probabilities[rows] = look_twice(self.first_look, as_features(images[rows]))
         if not np.isfinite(probabilities).all():
             raise ModelError(f"{self.name} overflows on this picture; train the model again")
         return probabilities
+
+    def first_look(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean probabilities, shape (n, 10), of the networks for rows (n, 784)."""
+        mean = self.members[0].predict_proba(features)
+        for member in self.members[1:]:
+            mean += member.predict_proba(features)
+        mean /= np.float32(len(self.members))
+        return mean
 
     def predict(self, images: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Return the most probable digit, shape (n,), for images as in `predict_proba`."""
@@ -137,21 +144,12 @@ class Model:
     def to_sklearn(self) -> ClassifierMixin:
         """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
 
-        One network is an `MLPClassifier`; several are a soft `VotingClassifier` of them. Both take
-        features of shape (n, 784) from 0 to 1.
+        One network is an `MLPClassifier`; several, or one that normalizes its input, are a soft
+        `VotingClassifier` of them. Both take features of shape (n, 784) from 0 to 1.
         """
-        estimators = [member.to_sklearn() for member in self.members]
-        if len(estimators) == 1:
-            return estimators[0]
-        from sklearn.ensemble import VotingClassifier
-        from sklearn.preprocessing import LabelEncoder
+        from digitcli.model.estimators import estimator_of
 
-        named = [(f"member{index}", estimator) for index, estimator in enumerate(estimators, 1)]
-        committee = VotingClassifier(named, voting="soft")
-        committee.estimators_ = estimators
-        committee.le_ = LabelEncoder().fit(np.arange(10))
-        committee.classes_ = committee.le_.classes_
-        return committee
+        return estimator_of(self.members)
 
 
 def _chunks(count: int) -> Iterator[slice]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digitcli import __version__
 from digitcli.data.dataset import Dataset
@@ -299,7 +298,7 @@ def _finish(
     """Calibrate the networks together, measure them and write down how they were made."""
     networks = [state.best for state in states]
     temperature = fit_temperature(
-        [_probabilities(network, data.validation.images) for network in networks],
+        [network.predict_proba(as_features(data.validation.images)) for network in networks],
         data.validation.labels,
     )
     networks = [fold_temperature(network, temperature) for network in networks]
@@ -367,10 +366,6 @@ def _measure(model: Model, data: Dataset, split: str) -> dict[str, float]:
         f"{split}_loss": float(log_loss(data.labels, probabilities)),
         f"{split}_calibration_error": float(expected_calibration_error(data.labels, probabilities)),
     }
-
-
-def _probabilities(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return Model((network,)).predict_proba(as_features(images))
 
 
 def _rounded(network: Network) -> Network:
