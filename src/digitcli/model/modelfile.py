@@ -121,7 +121,8 @@ def _model(content: object, name: str) -> Model:
     metadata = content.get("metadata")
     if not isinstance(metadata, dict):
         raise ValueError("its metadata is missing")
-    _check_metadata(metadata)
+    if any(isinstance(item, memoryview) for item, _ in plainpickle.parts(metadata)):
+        raise ValueError("its metadata holds raw bytes")
     return Model(tuple(unpack_network(member) for member in members), metadata, name)
 
 
@@ -195,18 +196,6 @@ def _widen(halves: memoryview) -> NDArray[np.float32]:
     values = bits.view(np.float32)
     values *= np.float32(2**112)
     return values
-
-
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    waiting: list[object] = [metadata]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list | tuple):
-            waiting.extend(item)
-        elif isinstance(item, memoryview):
-            raise ValueError("its metadata holds raw bytes")
 
 
 def _canonical(item: Any, texts: dict[str, str]) -> Any:

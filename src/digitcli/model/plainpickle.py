@@ -13,6 +13,7 @@ The instructions are described in CPython's ``Lib/pickletools.py``.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any, Final
 
 MAX_INSTRUCTIONS: Final = 500_000
@@ -22,6 +23,7 @@ MAX_TEXT: Final = 16 * 1024 * 1024
 """Most bytes of text in the file, and most characters in the tree."""
 
 _MARK: Final = object()
+_NUMBERS: Final = {int, float, bool, type(None)}
 
 Plain = dict[str, Any] | list[Any] | tuple[Any, ...] | str | bytes | memoryview | int | float | None
 
@@ -57,19 +59,28 @@ def loads(data: bytes | memoryview) -> Plain:
     return result
 
 
+def parts(tree: Plain) -> Iterator[tuple[Plain, int]]:
+    """Yield all that is in a tree of plain builtins and how deep it is there, but no numbers.
+
+    What stands in several places comes several times, so whoever takes the parts must stop one day.
+    """
+    waiting = [(tree, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        yield item, depth
+        if isinstance(item, dict | list | tuple):
+            inside = item.values() if isinstance(item, dict) else item
+            if not _NUMBERS.issuperset(map(type, inside)):
+                waiting.extend((value, depth + 1) for value in inside)
+
+
 def _check_size(tree: Plain, most_bytes: int) -> None:
     """Refuse a tree that is endless, deep, or larger than its file warrants."""
     items, text, raw = MAX_ITEMS, MAX_TEXT, most_bytes
-    waiting: list[tuple[object, int]] = [(tree, 0)]
-    while waiting:
-        item, depth = waiting.pop()
-        if isinstance(item, dict):
+    for item, depth in parts(tree):
+        if isinstance(item, dict | list | tuple):
             items -= len(item)
-            text -= sum(map(len, item))
-            waiting.extend((value, depth + 1) for value in item.values())
-        elif isinstance(item, list | tuple):
-            items -= len(item)
-            waiting.extend((value, depth + 1) for value in item)
+            text -= sum(map(len, item)) if isinstance(item, dict) else 0
         elif isinstance(item, str):
             text -= len(item)
         elif isinstance(item, memoryview):
