@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+HIDDEN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
+"""What users rarely set and would change what the program shows, or when."""
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -65,6 +68,6 @@ def clean_environment(home: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("DIGITCLI_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
+        if not name.startswith("DIGITCLI_") and name not in HIDDEN
     }
     return kept | {"DIGITCLI_DATA_DIR": os.fspath(home / "data")}

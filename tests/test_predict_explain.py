@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from conftest import Run
 from digitcli.errors import ExitCode
+from digitcli.prediction.stream import Answers
 
 
 @pytest.fixture
@@ -56,8 +57,40 @@ def test_rows_are_drawn_on_the_picture(digitcli: Run, stroke: Path) -> None:
         assert image.mode == "RGB"
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line(digitcli: Run, stroke: Path) -> None:
-    result = digitcli("predict", "a/one.png", "--explain", "a/one.png")
-    assert result.returncode == ExitCode.FAILED
+def test_different_pictures_never_share_a_file(digitcli: Run, stroke: Path) -> None:
+    paths = ["a/one.png", "a_one.png", "./a/../a/one.png", "stdin", str(stroke / "a" / "one.png")]
+    for name in ("a_one.png", "stdin"):
+        (stroke / name).write_bytes((stroke / "a" / "one.png").read_bytes())
+    result = digitcli("predict", *paths, "a/one.png", "--explain", "why")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert len(list((stroke / "why").iterdir())) == len(paths)
+
+
+def test_a_picture_that_vanishes_before_it_is_explained_costs_no_other(
+    stroke: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digitcli.cli import app
+    from digitcli.cli.answers import AnswerWriter
+
+    write = AnswerWriter.write
+
+    def vanish(writer: AnswerWriter, answers: Answers) -> None:
+        write(writer, answers)
+        (stroke / "a" / "one.png").unlink(missing_ok=True)
+
+    monkeypatch.chdir(stroke)
+    monkeypatch.setattr(AnswerWriter, "write", vanish)
+    code = app.run(["predict", "a/one.png", "b/one.png", "--explain", "why"])
+    shown = capsys.readouterr()
+    assert code == ExitCode.PARTIAL
+    assert len(shown.out.splitlines()) == 2
+    assert shown.err.startswith("a/one.png cannot be read")
+    assert [path.name for path in (stroke / "why").iterdir()] == ["b_one.png.png"]
+
+
+def test_a_file_is_no_folder_for_pictures(digitcli: Run, stroke: Path) -> None:
+    before = (stroke / "a" / "one.png").read_bytes()
+    result = digitcli("predict", "b/one.png", "--explain", "a/one.png")
+    assert (result.returncode, result.stdout) == (ExitCode.USAGE, "")
     assert len(result.stderr.splitlines()) == 1
-    assert "cannot be written" in result.stderr
+    assert (stroke / "a" / "one.png").read_bytes() == before

@@ -41,7 +41,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(path)
     try:
         if target.is_symlink() and _is_trusted(target):
-            target = target.resolve()
+            target = _resolve(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():  # such as /dev/null, which root could replace
             raise OSError(errno.EINVAL, "It is not a regular file")
@@ -114,6 +114,13 @@ def _remove_unless_locked(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _resolve(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except RuntimeError:  # what Python before 3.13 makes of a link that leads to itself
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
 def _is_trusted(link: Path) -> bool:

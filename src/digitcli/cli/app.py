@@ -144,7 +144,11 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
         if isinstance(error, OSError) and error.filename is None:
+            _silence(sys.stdout)  # what is buffered would fail again
             return _fail_to_write(error)
+        if isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+            return _fail(f"{error.filename} cannot be used: {reason}; check the path")
         return _fail(
             f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
             "(DIGITCLI_DEBUG=1 shows where it happened)"

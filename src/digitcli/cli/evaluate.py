@@ -65,6 +65,7 @@ def command(
     dataset: Annotated[
         str | None,
         typer.Option(
+            "--dataset",  # Typer 0.27.0 would take the metavar for the name
             metavar="DATASET",
             help="mnist, digits, an .npz file, an IDX file, or a folder with a sub-folder per "
             "digit.  [default: what the model was trained on, if it is mnist or digits; else "

@@ -3,48 +3,75 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from digitcli.errors import ImageError
 from digitcli.files import atomic_write
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from digitcli.cli.environment import Environment
     from digitcli.polarity import Polarity
     from digitcli.prediction.stream import Answers
 
 _LONGEST = 200
 
 
-def save_explanation(image: Image.Image, folder: Path, path: str) -> None:
-    """Write the explanation of the picture at `path` into `folder`.
+class Explanations:
+    """The folder with the explanations of one run."""
 
-    It is named after the whole path, so that pictures of the same name do not meet.
-    """
-    name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
-    name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
-    if len(name.encode()) > _LONGEST:
-        name = f"{hashlib.sha256(name.encode()).hexdigest()[:16]}_{name[-40:]}"
-    with atomic_write(folder / f"{'stdin' if path == '-' else name}.png") as file:
-        image.save(file, format="PNG")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._paths: dict[str, str] = {}
+
+    def save(self, image: Image.Image, path: str) -> None:
+        """Write the explanation of the picture at `path`.
+
+        It is named after the whole path, so that pictures of the same name do not meet; nor do
+        ``a/b.png`` and ``a_b.png``.
+        """
+        name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
+        name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
+        if path == "-":
+            name = "stdin"
+        whole = os.fsencode(path)
+        if len(name.encode()) > _LONGEST or self._paths.setdefault(name, path) != path:
+            name = f"{hashlib.sha256(whole).hexdigest()[:16]}_{name[-40:]}"
+        with atomic_write(self._folder / f"{name}.png") as file:
+            image.save(file, format="PNG")
 
 
 def explain_answers(
-    answers: Answers, folder: Path, *, polarity: Polarity, stream: BinaryIO | None = None
-) -> None:
+    env: Environment,
+    answers: Answers,
+    explanations: Explanations,
+    *,
+    polarity: Polarity,
+    stream: BinaryIO | None = None,
+) -> int:
     """Draw the steps from each picture that could be read to its ten probabilities.
 
-    The picture ``-`` is read from `stream`, anew from its start.
+    The picture ``-`` is read from `stream`, anew from its start. Returns how many of the files had
+    changed since they were answered for, so that they cannot be explained.
     """
     from digitcli.images.decode import decode
     from digitcli.images.explain import explain
     from digitcli.images.normalize import normalize_steps
 
+    failed = 0
     for place, path in enumerate(answers.paths):
         if place not in answers.errors:
             if stream is not None:
                 stream.seek(0)
-            picture = decode(stream if stream is not None else path, path)
-            steps = normalize_steps(picture, polarity=polarity)
-            save_explanation(explain(steps, answers.probabilities[place]), folder, path)
+            try:
+                picture = decode(stream if stream is not None else path, path)
+                steps = normalize_steps(picture, polarity=polarity)
+            except ImageError as error:
+                failed += 1
+                env.warn(str(error))
+                continue
+            explanations.save(explain(steps, answers.probabilities[place]), path)
+    return failed

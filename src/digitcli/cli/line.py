@@ -54,8 +54,10 @@ def predict_rows(
     explain: Path | None = None,
 ) -> ExitCode:
     """Read the rows in each picture and write a line for each row; pictures keep their order."""
+    from digitcli.cli.explanations import Explanations
     from digitcli.lines.read import read_page
 
+    explanations = None if explain is None else Explanations(explain)
     if format == "csv":
         env.answer("path,row,digits,confidence")
     failed = 0
@@ -65,7 +67,7 @@ def predict_rows(
             try:
                 if not isinstance(item, str):
                     raise ImageError(item.reason)
-                source = BytesIO(env.stdin.buffer.read()) if item == STDIN_IMAGE else item
+                source = _stdin_image(env) if item == STDIN_IMAGE else item
                 name = "the image on stdin" if item == STDIN_IMAGE else name
                 page = read_page(source, model, name=name, polarity=polarity, pattern=pattern)
             except Exception as error:  # no picture may cost the others their answers
@@ -81,16 +83,26 @@ def predict_rows(
             for line in _lines(path, page, format, min_confidence):
                 env.answer(line)
             env.stdout.flush()
-            if explain is not None:
-                from digitcli.cli.explanations import save_explanation
+            if explanations is not None:
                 from digitcli.lines.draw import draw_rows
 
-                save_explanation(draw_rows(page.picture, page.seen), explain, path)
+                explanations.save(draw_rows(page.picture, page.seen), path)
     return ExitCode.PARTIAL if failed else ExitCode.OK
 
 
 STDIN_IMAGE = "-"
 """Stands for the one image on stdin."""
+
+
+def _stdin_image(env: Environment) -> BytesIO:
+    from digitcli.prediction.stream import MAX_STREAM_BYTES
+
+    data = env.stdin.buffer.read(MAX_STREAM_BYTES + 1)
+    if len(data) > MAX_STREAM_BYTES:  # it may never end
+        raise ImageError(
+            f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
+        )
+    return BytesIO(data)
 
 
 def _lines(path: str, page: Page, format: str, min_confidence: float) -> list[str]:

@@ -46,6 +46,24 @@ def check_name(path: Path | None, suffixes: str | tuple[str, ...], option: str) 
     if path is not None and not path.name.lower().endswith(suffixes):
         allowed = suffixes if isinstance(suffixes, str) else " or ".join(suffixes)
         raise UsageError(f"{option} {path} must end in {allowed}")
+    check_output(path, option)
+
+
+def check_output(path: Path | None, option: str) -> None:
+    """Refuse to write what is no file before the work whose result it would lose."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{option} {path} is not a regular file; name another")
+
+
+def no_nan(value: float | None) -> float | None:
+    """Refuse what is not a number, which no lower or upper bound does."""
+    if value is not None and value != value:
+        raise typer.BadParameter("nan is not a number")
+    return value
 
 
 class Backend(StrEnum):

@@ -19,6 +19,7 @@ from digitcli.cli.options import (
     PolarityOption,
     SchedulerOption,
     check_backend,
+    no_nan,
 )
 from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
@@ -71,6 +72,7 @@ def command(
             metavar="P",
             min=0.0,
             max=1.0,
+            callback=no_nan,
             help="Answer ? (JSON: null) when the confidence, 0 to 1, is lower.",
         ),
     ] = 0.0,
@@ -125,6 +127,8 @@ def command(
     if stdin_image and paths:
         raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
     check_backend(backend, scheduler)
+    if explain is not None and explain.exists() and not explain.is_dir():
+        raise UsageError(f"--explain {explain} is no folder; name one")
     if backend is Backend.DASK and (jobs > 1 or stdin_image or line):
         raise UsageError("--backend dask reads paths, and not --jobs, --line or --stdin-image")
     if not paths:
@@ -175,13 +179,18 @@ def command(
 
             answers = answer_in_processes(network, bursts, jobs=jobs, polarity=polarity)
     writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
+    if explain is None:
+        for some in answers:
+            writer.write(some)
+        return ExitCode.PARTIAL if writer.failed else ExitCode.OK
+    from digitcli.cli.explanations import Explanations, explain_answers
+
+    explanations = Explanations(explain)
+    unexplained = 0
     for some in answers:
         writer.write(some)
-        if explain is not None:
-            from digitcli.cli.explanations import explain_answers
-
-            explain_answers(some, explain, polarity=polarity, stream=stream)
-    return ExitCode.PARTIAL if writer.failed else ExitCode.OK
+        unexplained += explain_answers(env, some, explanations, polarity=polarity, stream=stream)
+    return ExitCode.PARTIAL if writer.failed or unexplained else ExitCode.OK
 
 
 def _with_progress(env: Environment, answers: Iterator[Answers]) -> Iterator[Answers]:

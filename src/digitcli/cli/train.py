@@ -23,6 +23,8 @@ from digitcli.cli.options import (
     SchedulerOption,
     check_backend,
     check_name,
+    check_output,
+    no_nan,
 )
 from digitcli.errors import ExitCode, UsageError
 
@@ -108,10 +110,11 @@ def command(
     ] = None,
     momentum: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Nesterov momentum.", show_default=False),
+        typer.Option(min=0, max=1, help="Nesterov momentum.", show_default=False, callback=no_nan),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(min=0, help="L2 penalty.", show_default=False)
+        float | None,
+        typer.Option(min=0, help="L2 penalty.", show_default=False, callback=no_nan),
     ] = None,
     calm_epochs: Annotated[
         int | None,
@@ -141,6 +144,7 @@ def command(
             help="Share of the training images to set aside for validation.  [default: 0.1; "
             "0 when --init-from learns from fewer than 10,000 images, so that it sees them all]",
             show_default=False,
+            callback=no_nan,
         ),
     ] = None,
     patience: Annotated[
@@ -202,7 +206,12 @@ def command(
     ] = False,
     checkpoint_interval: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Time between two checkpoints at least."),
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Time between two checkpoints at least.",
+            callback=no_nan,
+        ),
     ] = 30.0,
     init_from: Annotated[
         Path | None,
@@ -239,8 +248,7 @@ def command(
     """
     check_name(history, (".csv", ".json"), "--history")
     check_name(preview, (".png",), "--preview")
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder; name a file")
+    check_output(output, "--output")
     if augmentation is not None and augment is False:
         raise UsageError("--augmentation and --no-augment exclude each other")
     check_backend(backend, scheduler)

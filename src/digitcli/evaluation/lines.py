@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ CELL = 320, 240
 """Size of a picture in the gallery."""
 COLUMNS = 4
 TITLE = 40
+MAX_LABEL_BYTES = 1 << 24
+"""Largest file of labels: some hundred thousand pictures."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,17 @@ def read_labels(path: Path) -> list[LabelledRows]:
     Raises
     ------
     DataError
-        If the file cannot be read, has no such columns or a text that holds no digits.
+        If the file cannot be read, is too large, has no such columns or a text that holds no
+        digits.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a FIFO would wait for its writer
+            raise DataError(f"{printable(path)} is not a regular file; give the path of a CSV file")
+        if status.st_size > MAX_LABEL_BYTES:
+            raise DataError(
+                f"{printable(path)} is larger than {MAX_LABEL_BYTES >> 20} MiB; split it"
+            )
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

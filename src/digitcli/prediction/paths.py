@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from digitcli.errors import DigitcliError
@@ -41,7 +40,10 @@ def argument_paths(arguments: Iterable[str], *, recursive: bool = False) -> Iter
     """
     burst: Burst = []
     for argument in arguments:
-        if not Path(argument).is_dir():
+        if not argument:
+            burst.append(Unreadable("", "an empty path names no image; check the arguments"))
+            continue
+        if not os.path.isdir(argument):  # noqa: PTH112 - Path raises at names that are too long
             burst.append(argument)
             continue
         for path in _folder_paths(argument, recursive):
@@ -74,10 +76,23 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
                 )
             continue
         if burst := [path for path in os.fsdecode(rest + whole).split(end) if path]:
-            yield list(burst)
+            yield _without_nul(burst)
         rest = tail
     if rest:
-        yield [os.fsdecode(rest)]
+        yield _without_nul([os.fsdecode(rest)])
+
+
+def _without_nul(paths: list[str]) -> Burst:
+    """Tell who forgot ``-0``."""
+    if not any("\0" in path for path in paths):
+        return [*paths]
+    advice = "use -0 for NUL-separated paths"
+    return [
+        Unreadable(path, f"{printable(path[:100])} is no path: it holds a NUL; {advice}")
+        if "\0" in path
+        else path
+        for path in paths
+    ]
 
 
 def _folder_paths(folder: str, recursive: bool) -> Iterator[str | Unreadable]:
