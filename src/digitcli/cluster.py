@@ -201,7 +201,7 @@ class _Calls:
         return call
 
 
-class _Backend(ParallelBackendBase):  # type: ignore[misc]
+class _Backend(ParallelBackendBase):
     """Hands joblib's calls to Dask one by one."""
 
     supports_retrieve_callback = True
@@ -280,9 +280,11 @@ def _connected(
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is wrong is said once
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
+    client = Client.__new__(Client)
     try:
-        client = Client(scheduler, timeout=patience, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+        client.__init__(scheduler, timeout=patience, set_as_default=False)
+    except Exception as error:  # of whatever transport the address names
+        client.status = "closed"  # or its __del__ waits for a scheduler that never was
         raise _absent(scheduler, error) from None
     with client:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -89,6 +90,15 @@ SchedulerOption = Annotated[
 
 
 def check_backend(backend: Backend, scheduler: str | None) -> None:
-    """Refuse one of the two options without the other."""
+    """Refuse one of the two options without the other, and what is no address."""
     if (backend is Backend.DASK) != (scheduler is not None):
         raise UsageError("--backend dask and --scheduler tcp://HOST:PORT go together")
+    # Dask would wait for ever to close a client that never had an address.
+    if scheduler is not None and not _is_address(scheduler):
+        raise UsageError(f"--scheduler {scheduler} is no address; write one like tcp://head:8786")
+
+
+def _is_address(text: str) -> bool:
+    address = r"((tcp|tls|ucx|ws|wss)://)?(\[[\da-fA-F:.%]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})/?"
+    found = re.fullmatch(address, text, re.ASCII)
+    return found is not None and 0 < int(found["port"]) < 65_536
