@@ -201,7 +201,7 @@ class _Calls:
         return call
 
 
-class _Backend(ParallelBackendBase):
+class _Backend(ParallelBackendBase):  # type: ignore[misc]
     """Hands joblib's calls to Dask one by one."""
 
     supports_retrieve_callback = True
