@@ -17,6 +17,7 @@ import pytest
 from digitcli import load_model
 from digitcli.errors import ModelError
 from digitcli.model import modelfile, plainpickle
+from digitcli.model.halves import widen
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
 
@@ -95,6 +96,35 @@ def test_float16_halves_the_file_and_keeps_the_probabilities(
     np.testing.assert_allclose(
         load_model(half).predict_proba(images), model.predict_proba(images), atol=2e-3
     )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_images_get_the_same_from_weights_that_are_widened_in_part(
+    tmp_path: Path, images: np.ndarray, model_path: Path, count: int
+) -> None:
+    save_model(load_model(model_path), tmp_path / "half.joblib", dtype="float16")
+    model = load_model(tmp_path / "half.joblib")
+    images[:2] = 0
+    images[1, 8:20, 12:15] = 255
+    few = [model.predict_proba(images[at : at + count]) for at in range(0, len(images), count)]
+    assert "weights" not in vars(model.members[0])
+    np.testing.assert_allclose(np.concatenate(few), model.predict_proba(images), atol=1e-6)
+
+
+def test_every_half_precision_number_is_widened_exactly() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    np.testing.assert_array_equal(widen(halves), halves.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4"])
+def test_infinities_and_nan_of_either_sign_are_told_from_numbers(dtype: str) -> None:
+    largest = np.finfo(dtype).max
+    numbers = np.array([0, -0.0, largest, -largest, 1e-7], dtype)
+    assert modelfile._all_finite(numbers)
+    with np.errstate(invalid="ignore"):
+        for wrong in np.array([np.inf, -np.inf, np.nan, -np.nan], dtype):
+            assert not modelfile._all_finite(np.append(numbers, wrong))
 
 
 @pytest.mark.parametrize("members", [1, 3])

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from conftest import clean_environment
-from digitcli.model import modelfile
 from drawings import draw_digits, drawn, save_reader
 
 HEAVY = {
@@ -140,11 +138,3 @@ def test_no_pool_of_threads_is_started_unless_asked_for(
     assert setting == asked.get("OPENBLAS_NUM_THREADS", "1")
     if threads is not None:
         assert int(running) == threads
-
-
-def test_every_half_precision_number_is_widened_exactly() -> None:
-    halves = np.arange(1 << 16, dtype=np.uint16).view("<f2")
-    wide = modelfile._widen(memoryview(halves.tobytes()))
-    finite = np.isfinite(halves)
-    np.testing.assert_array_equal(wide[finite], halves[finite].astype(np.float32))
-    assert (np.abs(wide[~finite]) > 65504).all()

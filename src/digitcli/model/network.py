@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ModelError
+from digitcli.model.halves import widen
 from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
 from digitcli.model.second_look import look_twice
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 _ROWS = 2048
 """Images that pass through the layers together: enough for BLAS, little memory."""
 
+_FEW: Final = 4
+"""Images for which weights in half precision are widened only in part, and each time anew."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -26,34 +31,48 @@ class Network:
 
     Attributes
     ----------
-    weights : tuple of ndarray of float32, shapes (784, h1), (h1, h2), …, (hk, 10)
+    stored : tuple of ndarray of float32 or float16, shapes (784, h1), (h1, h2), …, (hk, 10)
+        The weights as they were trained, or as their file holds them.
     biases : tuple of ndarray of float32, shapes (h1,), …, (10,)
     input_normalization : str
         A key of `digitcli.model.input.INPUT_NORMALIZATIONS`.
     """
 
-    weights: tuple[NDArray[np.float32], ...]
+    stored: tuple[NDArray[np.floating], ...]
     biases: tuple[NDArray[np.float32], ...]
     input_normalization: str = "none"
+
+    @cached_property
+    def weights(self) -> tuple[NDArray[np.float32], ...]:
+        """The weights in single precision."""
+        return tuple(map(widen, self.stored))
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Units per layer from the 784 inputs to the 10 outputs."""
-        return (len(self.weights[0]), *(weight.shape[1] for weight in self.weights))
+        return (len(self.stored[0]), *(weight.shape[1] for weight in self.stored))
 
     @property
     def parameter_count(self) -> int:
         """Number of weights and biases."""
-        return sum(array.size for array in (*self.weights, *self.biases))
+        return sum(array.size for array in (*self.stored, *self.biases))
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each digit, shape (n, 10), for rows of shape (n, 784)."""
         activation = INPUT_NORMALIZATIONS[self.input_normalization](features)
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            activation = activation @ weight
+        for layer, bias in enumerate(self.biases):
+            if layer:
+                np.maximum(activation, 0, out=activation)
+            activation = self._times_weights(activation, layer)
             activation += bias
-            np.maximum(activation, 0, out=activation)
-        return _softmax(activation @ self.weights[-1] + self.biases[-1])
+        return _softmax(activation)
+
+    def _times_weights(self, rows: NDArray[np.float32], layer: int) -> NDArray[np.float32]:
+        if len(rows) > _FEW or self.stored[layer].dtype == np.float32:
+            return rows @ self.weights[layer]
+        # To widen all weights takes longer than to read a digit, where most inputs are zero.
+        used = np.flatnonzero(rows.any(axis=0))
+        return rows[:, used] @ widen(self.stored[layer][used])
 
     def to_sklearn(self) -> ClassifierMixin:
         """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
