@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ def answer_part(model: Model, polarity: Polarity, folder: Path, part: Burst) -> 
             place: error.replace(printable(answers.paths[place]), printable(paths[place]), 1)
             for place, error in answers.errors.items()
         }
-        answered.append(replace(answers, paths=paths, errors=errors))
+        answered.append(answers._replace(paths=paths, errors=errors))
         start = stop
     return answered
 

@@ -6,9 +6,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +42,7 @@ Reader = Callable[[str], Image]
 """Reads the digit in a file, shape (28, 28); raises ImageError."""
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(NamedTuple):
     """What the model reads in consecutive inputs.
 
     Attributes
@@ -59,7 +57,7 @@ class Answers:
 
     paths: list[str]
     probabilities: NDArray[np.float32]
-    errors: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, str]
 
 
 def answer_bursts(
@@ -108,11 +106,10 @@ def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.
         image = _read_digit(BytesIO(data), polarity, name="the image on stdin")
     except Exception as error:
         return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)})
-    return Answers(["-"], model.predict_proba(image[None]))
+    return Answers(["-"], model.predict_proba(image[None]), {})
 
 
-@dataclass
-class _Batch:
+class _Batch(NamedTuple):
     """Images of the same size one after the other, and the places of those that have none."""
 
     paths: list[str]
@@ -121,7 +118,7 @@ class _Batch:
 
     def answered_by(self, model: Model) -> Answers:
         if not self.errors:
-            return Answers(self.paths, model.predict_proba(self.images))
+            return Answers(self.paths, model.predict_proba(self.images), {})
         good = [place for place in range(len(self.paths)) if place not in self.errors]
         probabilities = np.zeros((len(self.paths), 10), np.float32)
         if good:
@@ -133,7 +130,7 @@ def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch
     """Read images until all are read or it takes too long."""
     general = read or (lambda path: _read_digit(path, polarity))
     paths: list[str] = []
-    pixels: list[bytes] = []
+    pixels: list[bytes | bytearray] = []
     plain_ones: list[int] = []
     errors: dict[int, str] = {}
 
@@ -188,7 +185,7 @@ def _reason(path: str, error: Exception) -> str:
     )
 
 
-def _plain_pixels(path: str) -> bytes | None:
+def _plain_pixels(path: str) -> bytearray | None:
     """Return the pixels of a plain 28×28 PNG file; None says: read it the other way."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - in the innermost loop
