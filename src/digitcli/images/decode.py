@@ -6,7 +6,7 @@ damaged file makes Pillow raise ends in one :class:`ImageError`.
 
 from __future__ import annotations
 
-import contextlib
+import os
 import re
 import stat
 import struct
@@ -54,6 +54,20 @@ It keeps every picture within 512 MB of memory, the program's own 60 MB included
 MAX_PIXELS_OF = {"JPEG2000": 16_000_000, "WEBP": 24_000_000}
 """The same for decoders that hold the picture several times."""
 
+MAX_BYTES = 144 << 20
+"""Largest file that is decoded: the pixels of the largest picture as plain RGB."""
+
+MAX_BYTES_OF = {"WEBP": 48 << 20, "AVIF": 48 << 20, "JPEG2000": 48 << 20, "GIF": 32 << 20}
+"""The same for decoders that hold the file in memory."""
+
+MAX_METADATA = 8 << 20
+"""Most bytes beside the pixels, which Pillow keeps two or three times, and joins in quadratic
+time where a JPEG has many pieces of them."""
+
+_MAX_PLAIN_PPM = 16 << 20  # numbers in ASCII are decoded slowly
+_MAX_PPM_HEADER = 4096
+_TIFF_TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
+
 ORIENTATION = 0x0112  # the EXIF tag
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -66,6 +80,9 @@ UPRIGHT = {
 }
 
 _PIECE = 1 << 20
+
+# What Pillow grumbles about, the answer or the error tells; it would break "a line each".
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # MAX_PIXELS is stricter than the size Pillow warns about, and counts after a JPEG's reduction
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -99,7 +116,7 @@ def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int =
     try:
         if path is not None and not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would block
             raise ImageError(f"{name} is not a regular file; give the path of an image")
-        with _open(file) as image:
+        with _open(file, name) as image:
             return _pixels(image, name, sight)
     except ImageError:
         raise
@@ -124,7 +141,7 @@ def upright_size(file: str | Path | BinaryIO) -> tuple[int, int]:
     """Width and height of an image that `decode` has read, before it was reduced."""
     if not isinstance(file, (str, Path)):
         file.seek(0)
-    with _open(file) as image:
+    with _open(file, "the image") as image:
         turned = image.getexif().get(ORIENTATION, 1) >= 5
         return image.size[::-1] if turned else image.size
 
@@ -134,20 +151,92 @@ def _damaged(name: str, error: Exception) -> ImageError:
     return ImageError(f"{name} is damaged ({reason}); save the image again")
 
 
-def _open(file: str | Path | BinaryIO) -> Image.Image:
+def _open(file: str | Path | BinaryIO, name: str) -> Image.Image:
     """Read the header with the decoder of the one format that the file begins like."""
     if isinstance(file, (str, Path)):
         with open(file, "rb") as opened:
-            start = opened.read(16)
+            format = _format(opened, name)
     else:
-        start = file.read(16)
+        format = _format(file, name)
         file.seek(0)
-    for format, (module, beginning) in FORMATS.items():
-        if re.match(beginning, start, re.DOTALL):
-            with contextlib.suppress(ImportError):  # a Pillow that was built without it
-                import_module(f"PIL.{module}ImagePlugin")
-                return Image.open(file, formats=(format,))
-    raise UnidentifiedImageError
+    import_module(f"PIL.{FORMATS[format][0]}ImagePlugin")
+    return Image.open(file, formats=(format,))
+
+
+def _format(file: BinaryIO, name: str) -> str:
+    """Return the format that a file begins like, if its size and that of its parts allow."""
+    start = file.read(16)
+    formats = (key for key, (_, begin) in FORMATS.items() if re.match(begin, start, re.DOTALL))
+    format = next(formats, None)
+    if format is None:
+        raise UnidentifiedImageError
+    size = file.seek(0, os.SEEK_END)
+    most = MAX_BYTES_OF.get(format, MAX_BYTES)
+    if format == "PPM" and start[1:2] in b"123":
+        most = _MAX_PLAIN_PPM
+    if size > most:
+        raise ImageError(
+            f"{name} has {size >> 20:,} MiB, more than digitcli decodes; scale it down"
+        )
+    if _metadata_bytes(file, format, size) > MAX_METADATA:
+        raise ImageError(f"{name} has too much metadata; save the image again without it")
+    return format
+
+
+def _metadata_bytes(file: BinaryIO, format: str, size: int) -> int:
+    """Return how many bytes Pillow would read beside the pixels, or more than that."""
+    if format == "TIFF":
+        return _tiff_tag_bytes(file)
+    if format == "PPM":
+        file.seek(0)
+        header = re.sub(rb"#[^\r\n]*", b"", file.read(_MAX_PPM_HEADER))
+        return size if len(header.split(maxsplit=3)) < 4 and size > _MAX_PPM_HEADER else 0
+    if size <= MAX_METADATA or format not in ("PNG", "JPEG"):
+        return 0
+    metadata = 0
+    try:
+        if format == "PNG":
+            at = 8
+            while at < size and metadata <= MAX_METADATA:
+                file.seek(at)
+                length, kind = struct.unpack(">I4s", file.read(8))
+                at += 12 + length
+                if kind not in (b"IDAT", b"fdAT"):
+                    metadata += length
+        else:
+            file.seek(2)
+            while metadata <= MAX_METADATA:
+                start, marker, length = struct.unpack(">BBH", file.read(4))
+                if start != 0xFF or marker == 0xDA:
+                    break
+                if marker == 0xFF:  # fills up
+                    file.seek(-3, os.SEEK_CUR)
+                else:
+                    metadata += length
+                    file.seek(length - 2, os.SEEK_CUR)
+    except struct.error:  # cut short
+        pass
+    return metadata
+
+
+def _tiff_tag_bytes(file: BinaryIO) -> int:
+    """Return the size of all values of the first directory; they may lie over each other."""
+    file.seek(0)
+    order = "<" if file.read(2) == b"II" else ">"
+    try:
+        big = struct.unpack(order + "H", file.read(2))[0] == 43
+        file.seek(8 if big else 4)
+        file.seek(struct.unpack(order + ("Q" if big else "I"), file.read(8 if big else 4))[0])
+        count = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))[0]
+        entry = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
+        entries = file.read(entry.size * min(count, 1 << 16))
+    except (struct.error, OverflowError, OSError, ValueError):  # cut short
+        return 0
+    whole = len(entries) // entry.size * entry.size
+    return sum(
+        values * (_TIFF_TYPE_BYTES[kind] if kind < len(_TIFF_TYPE_BYTES) else 0)
+        for _tag, kind, values in entry.iter_unpack(entries[:whole])
+    )
 
 
 def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
