@@ -1,12 +1,13 @@
-"""Flagged 1s and crossed 7s are added to the training set, and nothing else changes."""
+"""Flagged 1s, crossed 7s and looped 2s join the training set, and nothing else changes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from digitcli.training.variants import crossed_seven, flagged_one, with_variants
+from digitcli.training.variants import crossed_seven, flagged_one, looped_two, with_variants
 
 
 @pytest.fixture
@@ -22,6 +23,35 @@ def seven() -> NDArray[np.uint8]:
     image[4:6, 8:19] = 255
     image[6:24, 16:18] = 255
     return image
+
+
+@pytest.fixture
+def two() -> NDArray[np.uint8]:
+    image = np.zeros((28, 28), np.uint8)
+    image[4:6, 9:19] = 255  # the top,
+    image[4:10, 9:11] = 255  # the hook on its left,
+    image[4:14, 17:19] = 255  # the stem,
+    for step in range(9):
+        image[13 + step, 16 - step : 19 - step] = 255
+    image[21:23, 8:20] = 255  # and the foot
+    return image
+
+
+def holes(ink: NDArray[np.bool_]) -> int:
+    return int(ndimage.label(~ink)[1]) - 1
+
+
+def test_a_looped_two_has_a_hole_in_its_head_and_keeps_its_foot(two: NDArray[np.uint8]) -> None:
+    assert holes(two > 100) == 0
+    for seed in range(20):
+        variant = looped_two(two, np.random.default_rng(seed))
+        assert variant is not None
+        assert holes(variant > 100) == 1
+        assert variant[18:].max(axis=0).sum() == two[18:].max(axis=0).sum()
+
+
+def test_a_two_without_a_hook_is_not_looped(one: NDArray[np.uint8]) -> None:
+    assert looped_two(one, np.random.default_rng(0)) is None
 
 
 def test_a_flag_hangs_from_the_top_to_the_left(one: NDArray[np.uint8]) -> None:
