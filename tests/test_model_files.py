@@ -18,6 +18,7 @@ from digitcli import load_model
 from digitcli.errors import ModelError
 from digitcli.model import modelfile, plainpickle
 from digitcli.model.halves import widen
+from digitcli.model.input import as_features
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
 
@@ -106,9 +107,11 @@ def test_few_images_get_the_same_from_weights_that_are_widened_in_part(
     model = load_model(tmp_path / "half.joblib")
     images[:2] = 0
     images[1, 8:20, 12:15] = 255
-    few = [model.predict_proba(images[at : at + count]) for at in range(0, len(images), count)]
-    assert "weights" not in vars(model.members[0])
-    np.testing.assert_allclose(np.concatenate(few), model.predict_proba(images), atol=1e-6)
+    network, features = model.members[0], as_features(images)
+    few = [network.predict_proba(features[at : at + count]) for at in range(0, len(images), count)]
+    assert "weights" not in vars(network)
+    np.testing.assert_allclose(np.concatenate(few), network.predict_proba(features), atol=1e-6)
+    assert "weights" in vars(network)
 
 
 def test_every_half_precision_number_is_widened_exactly() -> None:

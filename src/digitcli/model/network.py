@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
 _ROWS = 2048
 """Images that pass through the layers together: enough for BLAS, little memory."""
 
-_FEW: Final = 4
+_FEW: Final = 8
 """Images for which weights in half precision are widened only in part, and each time anew."""
 
 
-@dataclass(frozen=True)
 class Network:
     """A trained multilayer perceptron: ReLU hidden layers, softmax over the ten digits.
 
@@ -38,9 +36,15 @@ class Network:
         A key of `digitcli.model.input.INPUT_NORMALIZATIONS`.
     """
 
-    stored: tuple[NDArray[np.floating], ...]
-    biases: tuple[NDArray[np.float32], ...]
-    input_normalization: str = "none"
+    def __init__(
+        self,
+        stored: tuple[NDArray[np.floating], ...],
+        biases: tuple[NDArray[np.float32], ...],
+        input_normalization: str = "none",
+    ) -> None:
+        self.stored = stored
+        self.biases = biases
+        self.input_normalization = input_normalization
 
     @cached_property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
@@ -68,7 +72,7 @@ class Network:
         return _softmax(activation)
 
     def _times_weights(self, rows: NDArray[np.float32], layer: int) -> NDArray[np.float32]:
-        if len(rows) > _FEW or self.stored[layer].dtype == np.float32:
+        if len(rows) > _FEW or "weights" in vars(self) or self.stored[layer].dtype == np.float32:
             return rows @ self.weights[layer]
         # To widen all weights takes longer than to read a digit, where most inputs are zero.
         used = np.flatnonzero(rows.any(axis=0))
@@ -96,7 +100,6 @@ class Network:
         return make_pipeline(normalize, classifier)
 
 
-@dataclass(frozen=True)
 class Model:
     """Networks whose probabilities are averaged (usually one), and how they were made.
 
@@ -112,9 +115,15 @@ class Model:
         What to call the model in a table: its path, or "shipped".
     """
 
-    members: tuple[Network, ...]
-    metadata: dict[str, Any] = field(default_factory=dict)
-    name: str = "model"
+    def __init__(
+        self,
+        members: tuple[Network, ...],
+        metadata: dict[str, Any] | None = None,
+        name: str = "model",
+    ) -> None:
+        self.members = members
+        self.metadata = metadata or {}
+        self.name = name
 
     @property
     def parameter_count(self) -> int:
