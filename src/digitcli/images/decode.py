@@ -201,8 +201,9 @@ def _metadata_bytes(file: BinaryIO, format: str, size: int) -> int:
                 file.seek(at)
                 length, kind = struct.unpack(">I4s", file.read(8))
                 at += 12 + length
-                if kind not in (b"IDAT", b"fdAT"):
-                    metadata += length
+                if kind == b"IEND":
+                    break
+                metadata += 12 if kind in (b"IDAT", b"fdAT") else 12 + length
         else:
             file.seek(2)
             while metadata <= MAX_METADATA:
