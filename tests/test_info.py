@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +66,7 @@ def test_the_environment_or_the_package_names_the_model(digitcli: Run, file):
 def test_a_committee_counts_equal_members_and_has_a_curve_for_each(digitcli: Run, model, tmp_path):
     shorter = {name: values[:2] for name, values in HISTORY.items()}
     metadata = {"members": [{"seed": 1, "history": HISTORY}, {"seed": 2, "history": shorter}]}
-    two = replace(model, members=model.members * 2, metadata=metadata)
+    two = Model(model.members * 2, metadata)
     save_model(two, tmp_path / "two.joblib")
     text = digitcli("info", "two.joblib").stdout
     assert "2 × 784-10" in text
@@ -88,7 +87,7 @@ def test_a_committee_counts_equal_members_and_has_a_curve_for_each(digitcli: Run
     ],
 )
 def test_odd_metadata_is_no_reason_to_fail(digitcli: Run, model, tmp_path, metadata):
-    save_model(replace(model, metadata=metadata), tmp_path / "odd.joblib")
+    save_model(Model(model.members, metadata), tmp_path / "odd.joblib")
     text = digitcli("info", "odd.joblib")
     assert (text.returncode, text.stderr) == (0, "")
     told = describe(load_model(tmp_path / "odd.joblib")).to_dict()
@@ -97,7 +96,7 @@ def test_odd_metadata_is_no_reason_to_fail(digitcli: Run, model, tmp_path, metad
 
 def test_nothing_in_a_model_reaches_the_terminal_raw(digitcli: Run, model, tmp_path):
     metadata = {"note\x1b]0;x\x07": "\x1b[2J[bold]", "long": "x" * 5000}
-    save_model(replace(model, metadata=metadata), tmp_path / "evil.joblib")
+    save_model(Model(model.members, metadata), tmp_path / "evil.joblib")
     run = digitcli("info", "evil.joblib", env={"COLUMNS": "100"})
     assert "\x1b" not in run.stdout
     assert "[bold]" in run.stdout

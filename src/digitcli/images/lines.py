@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,15 @@ ROOM_FOR_BOX = 64
 """In smaller pictures the pixels are too coarse to tell a box from a round 0."""
 
 
-@dataclass(frozen=True)
 class Runs:
     """Vertical stretches of ink, each in one column; the arrays have one entry for each."""
 
-    column: NDArray[np.intp]
-    top: NDArray[np.intp]
-    bottom: NDArray[np.intp]
-    """First row and the one after the last."""
+    def __init__(
+        self, column: NDArray[np.intp], top: NDArray[np.intp], bottom: NDArray[np.intp]
+    ) -> None:
+        self.column = column
+        self.top = top  # first row,
+        self.bottom = bottom  # and the one after the last
 
     @classmethod
     def of(cls, mask: Mask) -> Runs:
@@ -66,8 +67,7 @@ class Runs:
         mask[start + np.arange(len(start)), np.repeat(self.column, length)] = False
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A nearly horizontal line."""
 
     runs: Runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,7 @@ ROOM_FOR_LINES = 24
 """Smaller pictures are bitmaps of a single digit, too small to be ruled."""
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """What each step of the normalisation made of a picture."""
 
     picture: Picture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ CUT_OFF = 0.25
 """Weight of a piece that touches the side of the picture, against one that does not."""
 
 
-@dataclass(frozen=True)
-class Regions:
+class Regions(NamedTuple):
     """The connected components of a mask; the arrays have one entry for each."""
 
     labels: NDArray[np.intp]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -349,7 +349,8 @@ def _finish(
         }
         for index, state in enumerate(states)
     ]
-    return replace(model, metadata=metadata | (each[0] if len(each) == 1 else {"members": each}))
+    metadata |= each[0] if len(each) == 1 else {"members": each}
+    return Model(model.members, metadata, model.name)
 
 
 def _columns(records: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
