@@ -314,7 +314,7 @@ HEAVY = 61
 
 
 def write_heavy(number: int, path: Path) -> None:
-    """Write all of these with the first, in a process of its own: the one that tries stays small."""
+    """Write all of these with the first, in a process of its own, so that this one stays small."""
     for other, (data, size) in enumerate(heavy() if number == 0 else ()):
         with path.with_name(f"heavy-{other}").open("wb") as file:
             file.write(data)
