@@ -54,7 +54,7 @@ def imported(folder: Path, *arguments: str | Path, **environment: str) -> set[st
 
 
 def imported_by_numpy() -> set[str]:
-    """Return what NumPy imports by itself; before 2.3 that is numpy.ma, too."""
+    """Return what NumPy imports by itself; old ones import numpy.ma, too."""
     code = "import numpy, sys; print(*sys.modules)"
     return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
 
