@@ -10,6 +10,7 @@ speed, at random times. Then all is written once more with too little room on th
 
 from __future__ import annotations
 
+import argparse
 import csv
 import hashlib
 import io
@@ -19,6 +20,7 @@ import mmap
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -28,10 +30,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from table import Row, main
 
 from digitcli.data.dataset import Dataset, load_npz
@@ -195,11 +199,24 @@ def write_sheet(path: Path, version: int) -> None:
 
 
 def check_sheet(path: Path) -> int:
-    from PIL import Image
-
     with Image.open(path) as image:
         image.load()
         return int(image.getpixel((3, 3)))  # type: ignore[arg-type]
+
+
+def write_explanation(path: Path, version: int) -> None:
+    """Write it as ``predict --explain`` does, which gives it its name."""
+    from digitcli.cli.explanations import Explanations
+
+    shade = np.random.default_rng(version).integers(0, 256, (500, 700), dtype=np.uint8)
+    shade[0, 0] = version
+    Explanations(path.parent).save(Image.fromarray(shade), path.stem)
+
+
+def check_explanation(path: Path) -> int:
+    with Image.open(path) as image:
+        image.load()
+        return int(image.getpixel((0, 0)))  # type: ignore[arg-type]
 
 
 VERSIONS = range(1, 7)
@@ -240,6 +257,7 @@ KINDS: dict[str, tuple[str, Write, Check]] = {
     "report .html": ("report.html", write_html, check_html),
     "JUnit .xml": ("report.xml", write_xml, check_xml),
     "preview .png": ("sheet.png", write_sheet, check_sheet),
+    "explanation .png": ("picture.png", write_explanation, check_explanation),
     "download": ("file.gz", write_download, check_download),
 }
 
@@ -361,7 +379,7 @@ def kill(kind: str, count: int, rng: random.Random) -> Row:
         f"the file, {landed['whole']} with all of it but not yet in place, {landed['outside']} "
         f"elsewhere; at full speed {landed['amid']} amid it, {landed['between']} elsewhere"
     )
-    article = "an" if kind.startswith("I") else "a"
+    article = "an" if kind[0] in "Ie" else "a"
     fault = f"SIGKILL while {article} {kind} is written"
     return Row(fault, count + at_full_speed, tuple(lost), seen)
 
@@ -535,9 +553,15 @@ def fill_all(kinds: tuple[str, ...], count: int, rng: random.Random, disk: Path 
             number, what = outcome.split()
             outcomes[what] += int(number)
     seen = ", ".join(f"{n} {what}" for what, n in outcomes.most_common())
-    fault = f"{how} while each of these {len(kinds)} is written"
+    which = f"each of these {len(kinds)}" if len(kinds) > 1 else f"the {kinds[0]}"
+    fault = f"{how} while {which} is written"
     return Row(fault, sum(part.tried for part in parts), lost, f"{seen} in one line")
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, rows, count=200))
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind of output")
+    known, rest = parser.parse_known_args()
+    chosen = tuple(known.kind or KINDS)
+    extra = "".join(f" --kind {shlex.quote(kind)}" for kind in known.kind or ())
+    sys.exit(main(__doc__, partial(rows, kinds=chosen), count=200, arguments=rest, extra=extra))
