@@ -8,6 +8,7 @@ import pickle
 import random
 import struct
 import sys
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -157,10 +158,53 @@ def growing_npz() -> Iterator[bytes]:
     yield archive({**few, **{f"{number}": b"" for number in range(60_000)}})
     bomb = archive(few)
     yield bomb + archive({"x": bytes(10**8)})
+    yield from odd_zips()
     layers = bytes(10**8)
     for _ in range(4):
         layers = archive({"images.npy": layers})
         yield layers
+
+
+def odd_zips() -> Iterator[bytes]:
+    """Yield archives that use what zip allows and NumPy never writes, or that contradict it."""
+    few = whole()
+    for size in (2**32 + 1, 2**63, 2**64 - 1):  # zip64 fields, of which one lies
+        sound = archive(few, zipfile.ZIP_STORED)
+        name = b"split.npy"
+        start = sound.index(b"PK\1\2")
+        central = bytearray(sound[start : sound.index(b"PK\5\6")])
+        at = central.index(name) - 46
+        extra = struct.pack("<HHQQ", 1, 16, size, size)
+        central[at + 20 : at + 28] = b"\xff" * 8
+        central[at + 30 : at + 32] = struct.pack("<H", len(extra))
+        central[at + 46 + len(name) : at + 46 + len(name)] = extra
+        end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 4, 4, len(central), start, 0)
+        yield sound[:start] + central + end
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in few.items():
+            with file.open(name, "w", force_zip64=True) as member:  # as NumPy writes it, in fact
+                member.write(data)
+    yield buffer.getvalue()
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        warnings.simplefilter("ignore")
+        for name, data in [*few.items(), ("images.npy", npy((N, 28, 28), bytes(9)))]:
+            file.writestr(name, data)  # the last of a name counts
+    yield buffer.getvalue()
+    sound = bytearray(archive(few))
+    for sign, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):  # encrypted, it says
+        at = -1
+        while (at := sound.find(sign, at + 1)) >= 0:
+            sound[at + flags] |= 1
+    yield bytes(sound)
+    yield archive({f"{name}\0.txt": data for name, data in few.items()})
+    yield archive(few) + bytes(70_000)
+    yield b"#!/bin/sh\n" + archive(few)
+    kernel = b"\0" * 380_000_000  # one stretch of packed zeros for each array
+    yield archive({"images.npy": npy((484_000, 28, 28), kernel), **{
+        f"{number}.npy": b"" for number in range(900)
+    }})  # fmt: skip
 
 
 # --- IDX ---------------------------------------------------------------------------------------
