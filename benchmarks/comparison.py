@@ -6,7 +6,8 @@ The naive script opens each image with Pillow and asks a scikit-learn `MLPClassi
 joblib and of the same weights, once per image. Tesseract (one character, digits only) takes part
 where it is installed, and so does digit-recognizer-py, a convolutional network for PyTorch, from
 the virtual environment whose interpreter is given (``pip install digit-recognizer-py torch
-torchvision``). All run in turn in each round; figures are medians over the rounds.
+torchvision``). All run in turn in each round, after a start of each that does not count; figures
+are medians over the rounds. The table is Markdown.
 """
 
 from __future__ import annotations
@@ -104,6 +105,8 @@ def main() -> None:
         if shutil.which("tesseract"):
             candidates["tesseract --psm 10"] = ["sh", "-c", TESSERACT]
         figures: dict[str, list[tuple[float, float, float, float]]] = {}
+        for command in candidates.values():
+            run(command, paths[:1])
         for _ in range(options.rounds):
             for title, command in candidates.items():
                 cold = run(command, paths[:1])[0]
@@ -112,12 +115,14 @@ def main() -> None:
                 figures.setdefault(title, []).append(
                     (cold, len(paths) / seconds, peak, right / len(paths))
                 )
-    print(f"{'':24} {'cold start':>10} {'images/s':>10} {'peak MiB':>9} {'accuracy':>9}")
+                print(f"{title}: {seconds:.1f} s", file=sys.stderr)
+    print("| | cold start | images/s | peak memory | accuracy |")
+    print("| --- | --- | --- | --- | --- |")
     for title, rounds in figures.items():
         cold, rate, peak, accuracy = (
             statistics.median(column) for column in zip(*rounds, strict=True)
         )
-        print(f"{title:24} {cold:8.2f} s {rate:10,.0f} {peak:9.0f} {accuracy:9.2%}")
+        print(f"| {title} | {cold:.2f} s | {rate:,.0f} | {peak:.0f} MiB | {accuracy:.2%} |")
 
 
 if __name__ == "__main__":
