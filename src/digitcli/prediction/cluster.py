@@ -66,7 +66,7 @@ def answer_part(model: Model, polarity: Polarity, folder: Path, part: Burst) -> 
     files: Burst = [str(folder / item) if isinstance(item, str) else item for item in part]
     start = 0
     answered = []
-    for answers in answer_bursts(model, [files], polarity=polarity):
+    for answers in answer_bursts(model, [files], polarity=polarity, first_batch=BATCH):
         stop = start + len(answers.paths)
         paths = [item if isinstance(item, str) else item.path for item in part[start:stop]]
         errors = {

@@ -23,7 +23,7 @@ BATCH: Final = 256
 """Images that pass through the network together: more is hardly faster."""
 
 FIRST_BATCH: Final = 16
-"""Images in the first batch; the next ones grow as long as they are quick."""
+"""Images in the first batch where somebody waits; the next ones grow as long as they are quick."""
 
 PATIENCE: Final = 0.05
 """Seconds after which a batch of slow images is answered before it is full."""
@@ -66,6 +66,7 @@ def answer_bursts(
     *,
     polarity: Polarity = Polarity.AUTO,
     read: Reader | None = None,
+    first_batch: int = FIRST_BATCH,
 ) -> Iterator[Answers]:
     """Answer each burst of paths before the next is asked for.
 
@@ -77,13 +78,15 @@ def answer_bursts(
         Whether the ink is darker or brighter than the paper.
     read : callable, optional
         How to read an image instead of `digitcli.read_digit`.
+    first_batch : int
+        Images that are answered together at first.
 
     Yields
     ------
     Answers
         For at most `BATCH` inputs, or as many as took `PATIENCE` seconds.
     """
-    size = FIRST_BATCH
+    size = first_batch
     for burst in bursts:
         start = 0
         while start < len(burst):

@@ -150,5 +150,5 @@ def _end_with_parent() -> None:
 
 def _answer(part: Burst) -> _Done:
     start = time.monotonic()
-    answers = list(answer_bursts(_model, [part], polarity=_polarity))
+    answers = list(answer_bursts(_model, [part], polarity=_polarity, first_batch=BATCH))
     return answers, time.monotonic() - start
