@@ -56,6 +56,15 @@ class _ClusterLost(Exception):  # noqa: N818 - no error: it is met by trying aga
     """What was running on the cluster is gone."""
 
 
+@contextmanager
+def _loss_is_met() -> Iterator[None]:
+    """Turn what the client raises when it is cut off from the cluster into `_ClusterLost`."""
+    try:
+        yield
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise _ClusterLost(str(error) or type(error).__name__) from None
+
+
 class _GivenUp:
     """In place of a result: every worker that had this call died."""
 
@@ -213,7 +222,8 @@ class _Backend(ParallelBackendBase):  # type: ignore[misc]
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         # joblib would do the work of one job itself; and more workers may be about to join
-        threads: int = sum(self._client.nthreads().values())
+        with _loss_is_met():
+            threads: int = sum(self._client.nthreads().values())
         return max(8, threads)
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
@@ -232,11 +242,12 @@ class _Backend(ParallelBackendBase):  # type: ignore[misc]
             raise _ClusterLost(str(future))
         self._futures.discard(future)
         try:
-            return [future.result()]
+            with _loss_is_met():
+                return [future.result()]
         except KilledWorker:
             return [(_GivenUp, None)]
-        except (CancelledError, OSError, TimeoutError) as error:
-            raise _ClusterLost(str(error) or type(error).__name__) from None
+        except _ClusterLost:
+            raise
         except Exception as error:
             raise DigitcliError(
                 f"a worker cannot run digitcli ({type(error).__name__}: {error}); "
@@ -278,7 +289,7 @@ def _connected(
     scheduler: str, patience: float, on_message: Callable[[Any], None] | None
 ) -> Iterator[tuple[Client, str | None]]:
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is wrong is said once
+    _silence_logs()
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
     client = Client.__new__(Client)
     try:
@@ -292,8 +303,16 @@ def _connected(
         except (OSError, TimeoutError) as error:
             raise _absent(scheduler, error) from None
         if on_message is not None:
-            client.subscribe_topic(topic, lambda event: on_message(event[1]))
+            with _loss_is_met():
+                client.subscribe_topic(topic, lambda event: on_message(event[1]))
         yield client, topic
+
+
+def _silence_logs() -> None:
+    """Keep Dask from telling, with tracebacks, what is said once in a line."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _absent(scheduler: str, error: Exception) -> DigitcliError:
@@ -305,10 +324,8 @@ def _absent(scheduler: str, error: Exception) -> DigitcliError:
 
 def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
     """Send objects to all workers; those that join later fetch them from these."""
-    try:
+    with _loss_is_met():
         copies: list[Any] = client.scatter(list(shared), broadcast=True, hash=False)
-    except (CancelledError, OSError, TimeoutError) as error:
-        raise _ClusterLost(str(error) or type(error).__name__) from None
     return copies
 
 
