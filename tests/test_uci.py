@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from digitcli.data.dataset import Dataset
-from digitcli.data.uci import load_digits, to_mnist_form
+from digitcli.data.uci import _table, load_digits, to_mnist_form
 from digitcli.images.normalize import has_mnist_form
 
 
@@ -45,6 +45,13 @@ def test_the_labels_belong_to_the_images(digits: Dataset) -> None:
     assert means[1][13:15, 13:15].mean() > 150
     assert means[0][13:15, 13:15].mean() < 40
     assert np.array_equal(digits.labels[:10], np.arange(10))
+
+
+def test_the_table_is_what_scikit_learn_loads() -> None:
+    from sklearn.datasets import load_digits as load_uci
+
+    uci = load_uci()
+    np.testing.assert_array_equal(_table(), np.column_stack([uci.data, uci.target]))
 
 
 def test_a_single_stroke_becomes_twenty_pixels_long() -> None:

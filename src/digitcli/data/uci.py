@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -27,15 +30,30 @@ def load_digits() -> Dataset:
     .. [1] E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
        Learning Repository, 1998. https://doi.org/10.24432/C50P49
     """
-    from sklearn.datasets import load_digits as load_uci
-
-    uci = load_uci()
-    labels = uci.target.astype(np.uint8)
+    table = _table()
+    labels = table[:, -1].astype(np.uint8)
     split = np.full(len(labels), "train", dtype="<U5")
     for digit in range(10):
         split[np.flatnonzero(labels == digit)[TEST_EVERY - 1 :: TEST_EVERY]] = "test"
-    images = np.stack([to_mnist_form(image) for image in uci.images])
+    images = np.stack([to_mnist_form(image) for image in table[:, :-1].reshape(-1, 8, 8)])
     return Dataset("digits", images, labels, split)
+
+
+def _table() -> NDArray[np.float64]:
+    """Read the 64 pixels and the label of each digit from scikit-learn's file.
+
+    To import scikit-learn for it would take a second.
+    """
+    found = find_spec("sklearn")
+    assert found is not None
+    assert found.origin is not None
+    path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    if not path.exists():  # it has moved
+        from sklearn.datasets import load_digits as load_uci
+
+        uci = load_uci()
+        return np.column_stack([uci.data, uci.target])
+    return np.loadtxt(path, delimiter=",")
 
 
 def to_mnist_form(image: NDArray[np.floating]) -> NDArray[np.uint8]:
