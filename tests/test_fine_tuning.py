@@ -21,16 +21,16 @@ from digitcli.training.run import Plan, train_model
 
 @pytest.fixture(scope="module")
 def hand() -> Dataset:
-    """The digits of somebody who leans far to the left, 300 to learn from and 500 to test."""
+    """The digits of somebody who leans far to the left, 300 to learn from and 200 to test."""
     digits = load_digits()
-    chosen = digits.take(np.random.default_rng(0).permutation(len(digits))[:800])
+    chosen = digits.take(np.random.default_rng(0).permutation(len(digits))[:500])
     leaning = [
         Image.fromarray(image).transform(
             (28, 28), Image.Transform.AFFINE, (1, -0.8, 0.8 * 13.5, 0, 1, 0)
         )
         for image in chosen.images
     ]
-    split = np.repeat(["train", "test"], [300, 500])
+    split = np.repeat(["train", "test"], [300, 200])
     return Dataset("hand", np.stack([np.asarray(image) for image in leaning]), chosen.labels, split)
 
 
@@ -38,7 +38,7 @@ def hand() -> Dataset:
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has never seen such a hand."""
     path = tmp_path_factory.mktemp("known") / "known.joblib"
-    recipe = replace(RECIPES["small"], hidden_layer_sizes=(64,), epochs=15)
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(48,), epochs=12)
     save_model(train_model(load_digits(), Plan(recipe)).model, path)
     return path
 
@@ -92,7 +92,7 @@ def test_the_layers_are_those_of_the_model(digitcli: Run, known: Path) -> None:
 
 
 def test_equal_inputs_give_an_equal_model(hand: Dataset, known: Path) -> None:
-    recipe = replace(RECIPES["fine-tune"], hidden_layer_sizes=(64,), epochs=2)
+    recipe = replace(RECIPES["fine-tune"], hidden_layer_sizes=(48,), epochs=1)
     plan = Plan(recipe, start=load_model(known), rehearsal=load_digits().part("train"))
     one, other = (train_model(hand, plan).model for _ in range(2))
     for a, b in zip(one.members[0].weights, other.members[0].weights, strict=True):

@@ -257,7 +257,7 @@ def test_damaged_and_odd_files_are_each_read_or_refused() -> None:
     code = (
         f"import sys; sys.path.insert(0, {os.fspath(FUZZ.parent)!r})\n"
         "from fuzz_images import rows\n"
-        "for row in rows(300, 7, with_large=False):\n"
+        "for row in rows(150, 7, with_large=False):\n"
         "    assert row.tried and not row.lost, row"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
