@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from digitcli.data.uci import load_digits
 from digitcli.errors import ImageError, UsageError
+from digitcli.images.morphology import label
 from digitcli.lines.candidates import Candidate
 from digitcli.lines.pattern import parse_pattern
 from digitcli.lines.read import read_page, read_rows
 from digitcli.lines.search import best_path
+from digitcli.lines.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from rows import draw_row
 
 HEIGHT = 48
 
@@ -61,13 +68,64 @@ def test_a_wide_gap_does_not_end_a_row(model: Model) -> None:
     assert texts(page("41   52", "3     7"), model) == ["4152", "37"]
 
 
-def test_touching_digits_are_cut_apart(model: Model) -> None:
-    from digitcli.images.morphology import label
-
-    image = page("4682", pitch=25)
+@pytest.mark.parametrize("text", ["4682", "2074", "35208"])
+def test_touching_digits_are_cut_apart(model: Model, text: str) -> None:
+    image = page(text, pitch=23)
     strokes = label(np.asarray(image) < 128)[1]
-    assert strokes < 4, "the drawing is meant to have digits that touch"
-    assert texts(image, model) == ["4682"]
+    assert strokes < len(text), "the drawing is meant to have digits that touch"
+    assert texts(image, model) == [text]
+
+
+@pytest.mark.parametrize(("touching", "least"), [(0.0, 26), (0.5, 22)])
+def test_rows_of_handwritten_digits(model: Model, touching: float, least: int) -> None:
+    """Thirty rows of five of the embedded digits, as a benchmark draws them."""
+    digits = load_digits().part("test")
+    rng = np.random.default_rng(0)
+    right = 0
+    for _ in range(30):
+        chosen = rng.integers(len(digits.images), size=5)
+        row = draw_row(digits.images[chosen], digits.labels[chosen], rng, touching=touching)
+        right += [found.text() for found in read_rows(row.picture, model)] == [row.text]
+    assert right >= least
+
+
+def test_one_of_the_cuts_goes_where_digits_touch() -> None:
+    """It leaves nearly all ink of the one on its left and of the other on its right."""
+    digits = load_digits().part("train")
+    rng = np.random.default_rng(0)
+    divided = 0
+    for _ in range(20):
+        chosen = rng.integers(len(digits.images), size=2)
+        row = draw_row(digits.images[chosen], digits.labels[chosen], rng, touching=1.0)
+        ink = row.picture < 128
+        density = (1 - row.picture / 255).astype(np.float32)
+        pieces = split(Stroke(ink, density, 0, 0), 40)
+        columns = np.arange(ink.shape[1])
+        sides = [columns < piece.before.path[:, None] for piece in pieces if piece.before]
+        first, second = ink & (row.owner == 1), ink & (row.owner == 2)
+        divided += any(
+            (first & left).sum() > 0.9 * first.sum() and (second & left).sum() < 0.1 * second.sum()
+            for left in sides
+        )
+    assert divided >= 18
+
+
+def test_ways_are_the_cheapest_of_all() -> None:
+    """Against paying for one step after the other until nothing gets cheaper."""
+    cost = np.random.default_rng(4).random((2, 7, 9), np.float32)
+    total, entry = cheapest_ways(cost)
+    for layer in range(2):
+        for row in range(1, 7):
+            best = total[layer, row - 1] + cost[layer, row]
+            for _ in range(9):
+                aside = cost[layer, row] + SIDEWAYS
+                best[1:] = np.minimum(best[1:], best[:-1] + aside[1:])
+                best[:-1] = np.minimum(best[:-1], best[1:] + aside[:-1])
+            np.testing.assert_allclose(total[layer, row], best, rtol=1e-5)
+            for column, start in enumerate(entry[layer, row]):
+                low, high = sorted((column, int(start)))
+                aside = cost[layer, row, low : high + 1].sum() + (high - low) * SIDEWAYS
+                assert total[layer, row - 1, start] + aside == pytest.approx(best[column], rel=1e-4)
 
 
 def test_a_bar_that_does_not_touch_belongs_to_its_digit(model: Model) -> None:

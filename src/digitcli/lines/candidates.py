@@ -11,16 +11,18 @@ from digitcli.images.mnist_form import form_digit
 from digitcli.images.morphology import Float32Array, Mask, label
 from digitcli.lines.ink import Ink
 from digitcli.lines.judge import judge, judged_image
-from digitcli.lines.split import Piece
+from digitcli.lines.split import Piece, Stroke
 
-MOST_PIECES = 9
-WIDEST_DIGIT = 1.7
+MOST_PIECES = 12
+WIDEST_DIGIT = 1.5
 """Width of the widest digit, as a share of the row's height."""
 MARGIN = 3
 FRAGMENT = 0.1
 """Share of the largest part's area below which what a cut leaves is a neighbour's."""
 HIGHER = 0.2
 """Digits of a tilted row are higher and lower than its middle; no more counts against them."""
+MOST_DOUBT = 0.2
+"""Cuts as doubtful as this, as a share of the row's height, count as none within a digit."""
 DETACHED = 0.1
 """Gap between the parts of a digit, as a share of the row's height, that is nothing unusual."""
 LEAST = 1e-3
@@ -48,20 +50,46 @@ class Candidate:
 
 
 def candidates(
-    pieces: list[Piece], height: float, most_pieces: int = MOST_PIECES
+    pieces: list[Piece], height: float, *, whole: frozenset[Stroke] = frozenset()
 ) -> list[Candidate]:
-    """Put up to `most_pieces` neighbouring pieces together, as wide as one digit can be."""
+    """Put up to MOST_PIECES neighbouring pieces together, as wide as one digit can be.
+
+    The strokes in `whole` stay uncut.
+    """
     found = []
-    for first in range(len(pieces)):
-        for last in range(first + 1, min(first + most_pieces, len(pieces)) + 1):
+    for first, begin in enumerate(pieces):
+        if begin.after and begin.stroke in whole:
+            continue
+        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
+            end = pieces[last - 1]
+            if end.before and end.stroke in whole:
+                continue
             candidate = union(pieces, first, last)
             if candidate is None:
                 continue
             left, _, right, _ = candidate.box
-            if right - left > WIDEST_DIGIT * height and last > first + 1:
+            if right - left > WIDEST_DIGIT * height and not covers_stroke(candidate, pieces):
                 break
             found.append(candidate)
     return found
+
+
+def whole_strokes(pieces: list[Piece]) -> list[Candidate]:
+    """Take the pieces of each stroke together."""
+    found = []
+    for stroke in {id(piece.stroke): piece.stroke for piece in pieces}.values():
+        own = [number for number, piece in enumerate(pieces) if piece.stroke is stroke]
+        if own[-1] - own[0] == len(own) - 1:
+            candidate = union(pieces, own[0], own[-1] + 1)
+            if candidate:
+                found.append(candidate)
+    return found
+
+
+def covers_stroke(candidate: Candidate, pieces: list[Piece]) -> bool:
+    """Whether a candidate is exactly one stroke."""
+    begin, end = pieces[candidate.first], pieces[candidate.last - 1]
+    return begin.stroke is end.stroke and begin.after is end.before is None
 
 
 def union(pieces: list[Piece], first: int, last: int) -> Candidate | None:
@@ -134,6 +162,7 @@ def shape_features(
     tall, wide = (bottom - top) / height, (right - left) / height
     parts = pieces[candidate.first : candidate.last]
     cuts = [cut for cut in (parts[0].after, parts[-1].before) if cut]
+    inner = [part.after.doubt for part in parts[1:] if part.after]
     inner_gap, outer_gap = gaps(candidate, pieces, height)
     return [
         max(0.0, np.log(tall)),
@@ -141,6 +170,9 @@ def shape_features(
         max(0.0, wide - 1),
         min(abs((top + bottom) / 2 - middle) / height, HIGHER),
         sum(cut.crossed for cut in cuts) / height,
+        sum(cut.doubt for cut in cuts) / height,
+        max([0.0, *(cut.doubt / (cut.crossed + 1) for cut in cuts)]),
+        min([MOST_DOUBT, *(doubt / height for doubt in inner)]),
         float(len(cuts) > 0),
         float(len(cuts) == 2),
         sum(max(0.0, cut.strokes - 1.0) for cut in cuts),

@@ -2,19 +2,18 @@
 
 The network that reads digits knows nothing else and is sure of many things that are none, such as
 the middle of a 0 and a 9 that touch. What is and what is not one digit was learned by a small
-network of its own, from rows drawn of MNIST's training digits (tools/line_judge.py).
+network of its own, from rows drawn of MNIST's training digits (tools/line_networks.py).
 """
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.images.morphology import Float32Array, Mask
+from digitcli.lines.perceptron import Layers, load_layers, log_odds
 
 SIDE = 16
 """Pixels of the judged image."""
@@ -42,21 +41,10 @@ def judge(images: Float32Array, shapes: Float32Array) -> Float32Array:
     shapes : ndarray of float32, shape (n, features)
         As `digitcli.lines.candidates.shape_features` returns them.
     """
-    *hidden, (weight, bias) = _layers()
     values = np.hstack([images.reshape(len(images), -1), shapes]).astype(np.float32)
-    for inner_weight, inner_bias in hidden:
-        values = np.maximum(values @ inner_weight + inner_bias, 0)
-    return np.asarray((values @ weight + bias)[:, 0])
+    return log_odds(values, _layers())
 
 
 @cache
-def _layers() -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Read weights and biases from the first layer to the last."""
-    with files(__package__).joinpath("judge.npz").open("rb") as file, np.load(file) as arrays:
-        return [
-            (
-                arrays[f"weight{layer}"].astype(np.float32),
-                arrays[f"bias{layer}"].astype(np.float32),
-            )
-            for layer in range(len(arrays.files) // 2)
-        ]
+def _layers() -> Layers:
+    return load_layers("judge.npz")

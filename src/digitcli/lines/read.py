@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,15 @@ from digitcli.lines.candidates import (
     candidates,
     digit_image,
     log_odds,
+    whole_strokes,
     wholeness,
 )
 from digitcli.lines.ink import PAGE_SIDE, Ink, find_ink, weighted_median
-from digitcli.lines.pattern import Pattern
+from digitcli.lines.pattern import ANY, Pattern
 from digitcli.lines.rows import find_rows, heights
 from digitcli.lines.search import best_path
 from digitcli.lines.split import Piece, Stroke, split
+from digitcli.model.input import as_features
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 
@@ -183,43 +186,60 @@ def _read_row(
 ) -> Row | None:
     height = weighted_median(heights(found)[row], found.size[row])
     strokes = [stroke_of(found, int(number), ink) for number in row]
-    whole = sorted((Piece(stroke) for stroke in strokes), key=lambda piece: piece.middle)
-    sure = wholeness(candidates(whole, height, most_pieces=1), whole, ink, height) > SURE
     pieces = sorted(
-        (
-            part
-            for piece, is_digit in zip(whole, sure, strict=True)
-            for part in ([piece] if is_digit and not pattern else split(piece.stroke, height))
-        ),
+        (piece for stroke in strokes for piece in split(stroke, height)),
         key=lambda piece: piece.middle,
     )
+    sure = frozenset[Stroke]() if pattern else sure_digits(pieces, ink, height)
     least = -np.inf if pattern else UNLIKELY
-    tried, probabilities, scores = _scored(pieces, height, ink, model, least)
+    tried, images, scores = _scored(pieces, sure, height, ink, model, least)
     path = best_path(tried, scores, _skips(pieces, height), pattern)
     if not path:
         return None
+    chosen = [tried[choice.candidate] for choice in path]
+    seen = model.predict_proba(np.stack([images[choice.candidate] for choice in path]))
+    places = pattern or [ANY] * len(path)
     return Row(
         tuple(
-            Digit(tried[choice.candidate].box, probabilities[choice.candidate], choice.digit)
-            for choice in path
+            Digit(candidate.box, looked, max(sorted(allowed), key=lambda digit: looked[digit]))
+            for candidate, looked, allowed in zip(chosen, seen, places, strict=True)
         )
     )
 
 
-def _scored(
-    pieces: list[Piece], height: float, ink: Ink, model: Model, least: float
-) -> tuple[list[Candidate], NDArray[np.float32], NDArray[np.float32]]:
-    """Return what may be a digit, the network's probabilities, and the log-odds.
+def sure_digits(pieces: list[Piece], ink: Ink, height: float) -> frozenset[Stroke]:
+    """Which strokes are one digit each beyond doubt, so that they need not be cut."""
+    found = whole_strokes(pieces)
+    if not found:
+        return frozenset()
+    odds = wholeness(found, pieces, ink, height)
+    return frozenset(pieces[candidate.first].stroke for candidate in compress(found, odds > SURE))
 
-    What is judged to be a whole digit with log-odds below `least` is not looked at.
+
+def _scored(
+    pieces: list[Piece],
+    sure: frozenset[Stroke],
+    height: float,
+    ink: Ink,
+    model: Model,
+    least: float,
+) -> tuple[list[Candidate], NDArray[np.uint8], NDArray[np.float32]]:
+    """Return what may be a digit, in the form of MNIST, and the log-odds of each digit.
+
+    What is judged to be a whole digit with log-odds below `least` is not looked at, and nothing
+    twice: few are left to be looked at again.
     """
-    tried = candidates(pieces, height)
+    tried = candidates(pieces, height, whole=sure)
     whole = wholeness(tried, pieces, ink, height)
-    tried = [candidate for candidate, odds in zip(tried, whole, strict=True) if odds > least]
+    tried = list(compress(tried, whole > least))
     if not tried:
-        return [], np.empty((0, 10), np.float32), np.empty((0, 10), np.float32)
-    probabilities = model.predict_proba(np.stack([digit_image(part, ink) for part in tried]))
-    return tried, probabilities, log_odds(whole[whole > least], probabilities)
+        return [], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32)
+    images = np.stack([digit_image(part, ink) for part in tried])
+    with np.errstate(over="ignore", invalid="ignore"):
+        probabilities = model.first_look(as_features(images))
+    if not np.isfinite(probabilities).all():
+        probabilities = model.predict_proba(images)  # which says what is wrong with the model
+    return tried, images, log_odds(whole[whole > least], probabilities)
 
 
 def stroke_of(found: Regions, number: int, ink: Ink) -> Stroke:

@@ -8,24 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.images.morphology import Float32Array, Mask
+from digitcli.lines.seams import seams
 
 Path = NDArray[np.intp]
 
 CUT_FROM = 0.45
 """Strokes wider than this share of the row's height may be several digits."""
-APART = 0.1
-"""Cuts through one stroke are on average this share of the row's height apart, or more."""
-THROUGH = (0.3, 0.5, 0.7)
-"""Cuts are looked for through every column at these shares of the stroke's height."""
-CUTS_PER_HEIGHT = 5.0
-SIDEWAYS = 0.3
+APART = 0.0125
+"""Between two cuts lies at least this much ink, as a share of the row's height squared,"""
+LEAST = 0.03
+"""and beside them this much."""
+STARTS = 20
+"""Cuts are looked for through the pixels of so many rows in the height of a digit."""
+MOST_STARTS = 32
+"""No more of them are tried for each cut that is wanted."""
+CUTS_PER_HEIGHT = 6.0
+SIDEWAYS = 0.1
 """Cost of moving one pixel to the side, in pixels of ink."""
 BLANK = 0.02
 CROSSING = 0.25
 """Cost of a pixel from which on it belongs to a stroke that is crossed."""
-STEP = 0.5
+STEP = 0.25
 """Differences of cost, in pixels of ink, that make a valley."""
-FAINTNESS = 4
+FAINTNESS = 2
 """Power of the density that crossing a pixel of ink costs."""
 
 
@@ -65,15 +70,21 @@ class Cut:
     ----------
     path : ndarray of intp, shape (height,)
         The first column to the right of the cut, for each row of the stroke.
+    column : float
+        The column up to which the stroke has as much ink as on the left of the path.
     crossed : float
         Pixels of ink on the path.
+    doubt : float
+        The part of it where digits do not seem to meet.
     strokes : int
         How many strokes the path crosses: digits mostly touch at one place, and a cut through a
         loop crosses two.
     """
 
     path: Path
+    column: float
     crossed: float
+    doubt: float
     strokes: int
 
 
@@ -88,8 +99,8 @@ class Piece:
     @property
     def middle(self) -> float:
         """Column of the picture in the middle between its sides."""
-        left = self.after.path.mean() if self.after else 0.0
-        right = self.before.path.mean() if self.before else self.stroke.mask.shape[1]
+        left = self.after.column if self.after else 0.0
+        right = self.before.column if self.before else self.stroke.mask.shape[1]
         return float(self.stroke.left + (left + right) / 2)
 
 
@@ -107,20 +118,62 @@ def split(stroke: Stroke, height: float) -> list[Piece]:
     list of Piece
         From left to right; the stroke itself if it is too narrow to be more than one digit.
     """
-    width = stroke.mask.shape[1]
-    if width < CUT_FROM * height:
+    if stroke.mask.shape[1] < CUT_FROM * height:
         return [Piece(stroke)]
-    ink = np.where(stroke.mask, stroke.density**FAINTNESS, 0).astype(np.float32)
-    paths = _paths(ink, max(2.0, APART * height), int(CUTS_PER_HEIGHT * width / height))
-    rows = np.arange(len(ink))
-    cuts = [
-        Cut(path, float(ink[rows, path].sum()), _runs(ink[rows, path] > CROSSING))
-        for path in sorted(paths, key=np.mean)
-    ]
+    cuts = _cuts(stroke, height)
     return [
         Piece(stroke, after, before)
         for after, before in zip([None, *cuts], [*cuts, None], strict=True)
     ]
+
+
+def _cuts(stroke: Stroke, height: float) -> list[Cut]:
+    """Find paths that cross less ink than those beside them, each with other ink on its left."""
+    ink = np.where(stroke.mask, stroke.density**FAINTNESS, 0).astype(np.float32)
+    doubtful = ink * (1 - seams(stroke.mask, stroke.density, height))
+    cost = doubtful + np.float32(BLANK)
+    through, ways = cheapest_ways(np.stack([cost, cost[::-1]]))
+    cheapest = through[0] + through[1, ::-1] - cost
+    rows = np.unique(
+        np.linspace(0, len(ink) - 1, round(len(ink) / height * STARTS) + 2).astype(int)
+    )
+    seeds = [(row, column) for row in rows[1:-1] for column in valleys(cheapest[row])]
+    if not seeds:
+        return []
+    most = int(CUTS_PER_HEIGHT * ink.shape[1] / height)
+    seed_rows, seed_columns = np.array(seeds).T
+    order = np.argsort(cheapest[seed_rows, seed_columns], kind="stable")[: MOST_STARTS * most]
+    paths = _traced(seed_rows[order], seed_columns[order], ways[0], ways[1, ::-1])
+    every = np.arange(len(ink))
+    before = np.pad(np.cumsum(stroke.mask, axis=1), ((0, 0), (1, 0)))
+    left = before[every, paths]
+    mass, total = left.sum(1), int(before[:, -1].sum())
+    least, apart = LEAST * height**2, APART * height**2
+    chosen: list[int] = []
+    for number in np.flatnonzero((mass >= least) & (mass <= total - least)).tolist():
+        if not chosen or np.abs(left[chosen] - left[number]).sum(1).min() >= apart:
+            chosen.append(number)
+        if len(chosen) == most:
+            break
+    columns = np.interp(mass, np.cumsum(stroke.mask.sum(0)), np.arange(ink.shape[1]) + 1)
+    return [
+        Cut(
+            paths[number],
+            float(columns[number]),
+            _crossed(ink, paths[number]),
+            _crossed(doubtful, paths[number]),
+            _runs(ink[every, paths[number]] > CROSSING),
+        )
+        for number in sorted(chosen, key=lambda number: int(mass[number]))
+    ]
+
+
+def _crossed(ink: Float32Array, path: Path) -> float:
+    """Return how much there is on a path, its moves to the side included."""
+    rows = np.arange(len(ink))
+    across = np.cumsum(ink, axis=1)
+    aside = np.abs(across[rows[1:], path[1:]] - across[rows[1:], path[:-1]])
+    return float(ink[0, path[0]] + np.maximum(ink[rows[1:], path[1:]], aside).sum())
 
 
 def _runs(crossing: Mask) -> int:
@@ -128,61 +181,55 @@ def _runs(crossing: Mask) -> int:
     return int(crossing[0]) + int(np.count_nonzero(crossing[1:] > crossing[:-1]))
 
 
-def _paths(ink: Float32Array, apart: float, count: int) -> list[Path]:
-    """Up to `count` paths from top to bottom that cross less ink than those beside them.
+def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.intp]]:
+    """Find the cheapest ways from the first row down to every pixel.
 
-    Each path gives a column for every row.
-    """
-    cost = ink + np.float32(BLANK)
-    from_top, down = cheapest_ways(cost)
-    from_bottom, up = cheapest_ways(cost[::-1])
-    through = from_top + from_bottom[::-1] - cost
-    found = []
-    for share in THROUGH:
-        row = int(share * len(ink))
-        for column in valleys(through[row]):
-            if apart <= column < ink.shape[1] - apart:
-                found.append((float(through[row, column]), row, column))
-    paths: list[Path] = []
-    for _, row, column in sorted(found):
-        path = _trace(row, column, down, up[::-1])
-        if len(paths) < count and all(np.abs(path - other).mean() >= apart for other in paths):
-            paths.append(path)
-    return paths
+    Ways go down or to the side, never up.
 
-
-def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.int8]]:
-    """Find the cheapest way from the first row to every pixel.
+    Parameters
+    ----------
+    cost : ndarray of float32, shape (n, height, width)
 
     Returns
     -------
     total : ndarray of float32, shape of cost
         What the way to a pixel costs, with its moves to the side.
-    moves : ndarray of int8, shape of cost
-        Where the way comes from: -1, 0 or 1 column to the side in the row before.
+    entry : ndarray of intp, shape of cost
+        The column where the way to a pixel comes into the pixel's row.
     """
+    width = cost.shape[2]
+    columns = np.arange(width)
     total = cost.copy()
-    moves = np.zeros(cost.shape, np.int8)
-    far = np.full(1, np.inf, np.float32)
-    for row in range(1, len(cost)):
-        before = total[row - 1]
-        left = np.concatenate([far, before[:-1]]) + np.float32(SIDEWAYS)
-        right = np.concatenate([before[1:], far]) + np.float32(SIDEWAYS)
-        side = np.minimum(left, right)
-        moves[row] = np.where(side < before, np.where(left <= right, -1, 1), 0)
-        total[row] += np.minimum(side, before)
-    return total, moves
+    entry = np.broadcast_to(columns, cost.shape).copy()
+    aside = np.cumsum(cost + np.float32(SIDEWAYS), axis=2)
+    for row in range(1, cost.shape[1]):
+        down = total[:, row - 1] + cost[:, row]
+        rightwards = down - aside[:, row]
+        best = np.minimum.accumulate(rightwards, axis=1)
+        from_left = np.maximum.accumulate(np.where(rightwards == best, columns, 0), axis=1)
+        right = best + aside[:, row]
+        back = np.concatenate([np.zeros((len(cost), 1), np.float32), aside[:, row, :-1]], axis=1)
+        leftwards = (down + back)[:, ::-1]
+        best = np.minimum.accumulate(leftwards, axis=1)
+        from_right = np.maximum.accumulate(np.where(leftwards == best, columns, 0), axis=1)
+        left = best[:, ::-1] - back
+        entry[:, row] = np.where(left < right, width - 1 - from_right[:, ::-1], from_left)
+        total[:, row] = np.minimum(left, right)
+    return total, entry
 
 
-def _trace(row: int, column: int, down: NDArray[np.int8], up: NDArray[np.int8]) -> Path:
-    """Follow the moves from a pixel to the top and to the bottom."""
-    path = np.empty(len(down), np.intp)
-    path[row] = column
-    for above in range(row, 0, -1):
-        path[above - 1] = path[above] + down[above, path[above]]
-    for below in range(row, len(down) - 1):
-        path[below + 1] = path[below] + up[below, path[below]]
-    return path
+def _traced(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], down: NDArray[np.intp], up: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Follow the ways through pixels to the top and to the bottom; shape (n, height)."""
+    paths = np.repeat(columns[:, None], len(down), axis=1)
+    for row in range(len(down) - 1, 0, -1):
+        entered = down[row, paths[:, row]]
+        paths[:, row - 1] = np.where(rows >= row, entered, paths[:, row - 1])
+    for row in range(len(down) - 1):
+        entered = up[row, paths[:, row]]
+        paths[:, row + 1] = np.where(rows <= row, entered, paths[:, row + 1])
+    return paths
 
 
 def valleys(cost: Float32Array) -> list[int]:
