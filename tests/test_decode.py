@@ -6,6 +6,8 @@ import io
 import os
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -180,3 +182,79 @@ def test_names_in_errors_are_printable(tmp_path: Path) -> None:
     path.write_text("x")
     with pytest.raises(ImageError, match=re.escape(r"a\x1b[31m\n.png")):
         decode(path)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def encoded(format: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (48, 48), "white").save(file, format)
+    return file.getvalue()
+
+
+def tiff_with(kind: int, values: int, times: int = 1) -> bytes:
+    """Return a TIFF that has only entries of so many values each, all at the same place."""
+    entries = b"".join(
+        struct.pack("<HHII", 40_000 + tag, kind, values, 8) for tag in range(times)
+    )  # fmt: skip
+    return b"II*\0" + struct.pack("<IH", 8, times) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded("PNG")[:33] + chunk(b"juNk", bytes(9_000_000)) + encoded("PNG")[33:],
+        encoded("PNG")[:33] + chunk(b"tEXt", b"a\0b") * 700_000 + encoded("PNG")[33:],
+        encoded("JPEG")[:2] + (b"\xff\xe1\xff\xff" + bytes(65_533)) * 140 + encoded("JPEG")[2:],
+        tiff_with(1, 4_000_000_000),
+        tiff_with(12, 10_000, 1000),
+        b"P5\n#" + b"x" * 9_000_000 + b"\n2 1 255\n\0\xff",
+    ],
+    ids=["chunk", "chunks", "segments", "one tag", "tags over each other", "comment"],
+)
+def test_much_beside_the_pixels_is_refused_before_it_is_read(data: bytes) -> None:
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(io.BytesIO(data), "scan")
+
+
+def test_what_pictures_commonly_have_beside_their_pixels_is_none_too_much() -> None:
+    for format, start in (("PNG", 33), ("JPEG", 2)):
+        whole = encoded(format)
+        more = chunk(b"juNk", bytes(7_000_000))
+        if format == "JPEG":
+            more = (b"\xff\xe2\xff\xff" + bytes(65_533)) * 100
+        after = bytes(3_000_000)  # what follows the end counts for nothing
+        assert decode(io.BytesIO(whole[:start] + more + whole[start:] + after)).shape[:2] == (
+            48,
+            48,
+        )
+    assert decode(io.BytesIO(b"P5 # a comment\n2 1 255\n\0\xff")).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP"])
+def test_a_file_of_holes_is_not_read(tmp_path: Path, format: str) -> None:
+    path = tmp_path / "hole"
+    with path.open("wb") as file:
+        file.write(encoded(format))
+        try:
+            file.truncate(2**36)
+        except OSError:
+            pytest.skip("a file system without holes")
+    with pytest.raises(ImageError, match="65,536 MiB"):
+        decode(path)
+
+
+def test_what_pillow_grumbles_about_is_not_shown() -> None:
+    code = (
+        "from io import BytesIO; from digitcli.images.decode import decode\n"
+        f"decode(BytesIO({icon_of_another_size()!r}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def icon_of_another_size() -> bytes:
+    picture = encoded("PNG")
+    return struct.pack("<HHHBBBBHHII", 0, 1, 1, 32, 32, 0, 0, 1, 32, len(picture), 22) + picture
