@@ -291,13 +291,7 @@ def _connected(
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
     _silence_logs()
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
-    client = Client.__new__(Client)
-    try:
-        client.__init__(scheduler, timeout=patience, set_as_default=False)
-    except Exception as error:  # of whatever transport the address names
-        client.status = "closed"  # or its __del__ waits for a scheduler that never was
-        raise _absent(scheduler, error) from None
-    with client:
+    with _connect(scheduler, patience) as client:
         try:
             client.wait_for_workers(1, timeout=patience)
         except (OSError, TimeoutError) as error:
@@ -306,6 +300,29 @@ def _connected(
             with _loss_is_met():
                 client.subscribe_topic(topic, lambda event: on_message(event[1]))
         yield client, topic
+
+
+def _connect(scheduler: str, patience: float) -> Client:
+    """Connect in a thread: Dask waits for ever where something else than a scheduler listens."""
+    client = Client.__new__(Client)
+    outcome: queue.Queue[Exception | None] = queue.Queue()
+
+    def connect() -> None:
+        try:
+            client.__init__(scheduler, timeout=patience, set_as_default=False)
+            outcome.put(None)
+        except Exception as error:  # of whatever transport the address names
+            outcome.put(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        error = outcome.get(timeout=patience + 5)  # Dask's own message tells more
+    except queue.Empty:
+        error = TimeoutError(f"what is there does not answer as a scheduler for {patience:g} s")
+    if error is not None:
+        client.status = "closed"  # or its __del__ waits for a scheduler that never was
+        raise _absent(scheduler, error)
+    return client
 
 
 def _silence_logs() -> None:
