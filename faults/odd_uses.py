@@ -153,7 +153,8 @@ class Tally:
             "Python shows": any("Traceback" in line or "Warning:" in line for line in lines),
             "a fault": any("fault in digitcli" in line for line in lines),
             "errors": len(told) > 1 or (code in (1, 2) and not told and "2>" not in whole),
-            "raw escapes": b"\x1b[31m" in errors + out,
+            "raw escapes": b"\x1b[31m" in errors  # a path on stdout is for a script, and stays
+            or (b"\x1b[31m" in out and "predict" in whole),
         }
         named = whole[:200]
         self.lost += [

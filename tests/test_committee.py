@@ -50,10 +50,12 @@ def test_members_differ_and_their_probabilities_are_averaged(committee: tuple[Pa
     assert [member.input_normalization for member in model.members] == ["none", "deslant", "none"]
     first, _, third = (member.weights[0] for member in model.members)
     assert not np.allclose(first, third)
-    images = load_digits().images[:50]
+    images = load_digits().images[:200]
     features = images.reshape(-1, 784).astype(np.float32) / 255
     mean = np.mean([member.predict_proba(features) for member in model.members], axis=0)
-    np.testing.assert_allclose(model.predict_proba(images), mean, atol=1e-5)
+    sure = mean.max(axis=1) > 0.96  # the others are looked at twice
+    assert sure.any()
+    np.testing.assert_allclose(model.predict_proba(images)[sure], mean[sure], atol=1e-5)
     assert re.search(r"network [123], epoch [1-8] of 8", stderr)
     assert {path.name for path in folder.iterdir()} == {"model.joblib", "h.csv"}
 

@@ -20,7 +20,7 @@ from digitcli.evaluation.charts import coverage_chart, history_chart, reliabilit
 from digitcli.evaluation.describe import curves, describe
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import ATLAS_COLUMNS, CELL_DIGITS, GALLERY, render, write_report
-from digitcli.model.network import Model
+from digitcli.model.network import Model, Network
 
 EVIL = '<img src=x onerror="hacked=1">'
 
@@ -133,7 +133,7 @@ def test_a_flawless_result_has_a_report_too(digits, model):
         def predict_proba(self, images: np.ndarray) -> np.ndarray:
             return np.tile(np.eye(10)[1], (len(images), 1))
 
-    page = render(evaluate(Knows(), ones), describe(replace(model, metadata={})))
+    page = render(evaluate(Knows(), ones), describe(Model(model.members, {}, model.name)))
     assert "100.00%" in page
     assert "NaN" not in page
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page)
@@ -160,9 +160,9 @@ def hostile(tmp_path: Path, digits: Dataset, model: Model) -> tuple[Evaluation, 
         paths.append(str(path))
     data = replace(test, name=f"data {EVIL}", paths=tuple(paths))
     metadata = {f"key {EVIL}": f"</script>{EVIL}", "list": [EVIL, {"a": EVIL}]}
-    named = replace(model, name=f"model {EVIL}", metadata=metadata)
+    named = Model(model.members, metadata, f"model {EVIL}")
     unreadable = [Unreadable(f"</script>{EVIL}", f"odd {EVIL}")]
-    wrong = replace(centroid_model(digits.take(np.arange(30))), name=f"other {EVIL}")
+    wrong = Model(centroid_model(digits.take(np.arange(30))).members, name=f"other {EVIL}")
     result = evaluate(wrong, data, against=named, split="all", unreadable=unreadable)
     return result, named
 
@@ -213,7 +213,7 @@ def test_mnist_fits_in_3_megabytes(shared_data, tmp_path, sharpness):
     if not sharpness:
         network = model.members[0]
         noise = np.random.default_rng(1).normal(size=(784, 10)).astype(np.float32)
-        model = replace(model, members=(replace(network, weights=(noise,)),))
+        model = Model((Network((noise,), network.biases),), model.metadata, model.name)
     result = evaluate(model, mnist, split="all", against=centroid_model(mnist, 0.1))
     assert result.count == 10_000
     write_report(result, tmp_path / "report.html", describe(model))

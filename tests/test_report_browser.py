@@ -16,6 +16,7 @@ from digitcli import load_dataset
 from digitcli.evaluation.describe import describe
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import CELL_DIGITS, write_report
+from digitcli.model.network import Model
 
 EVIL = '<img src=x onerror="hacked=1">'
 LONG = "a-name-without-any-place-to-break-it-" * 5
@@ -44,9 +45,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
         Image.fromarray(255 - image).resize((56, 56)).save(path)
         paths.append(str(path))
     data = replace(test, name=f"{EVIL}{LONG}", paths=tuple(paths))
-    model = replace(centroid_model(digits.part("train")), name=f"/{LONG}/{EVIL}.joblib")
+    known = centroid_model(digits.part("train"))
+    model = Model(known.members, known.metadata, f"/{LONG}/{EVIL}.joblib")
     model.metadata["note"] = [EVIL, LONG]
-    other = replace(centroid_model(digits.take(np.arange(60))), name=LONG)
+    other = Model(centroid_model(digits.take(np.arange(60))).members, name=LONG)
     broken = [Unreadable(f"{LONG}{EVIL}", f"{LONG} is no picture")]
     result = evaluate(model, data, against=other, unreadable=broken)
     write_report(result, folder / "report.html", describe(model), originals=True)

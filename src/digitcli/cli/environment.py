@@ -55,6 +55,10 @@ class Environment:
         """Print a line of the answer on stdout."""
         self.stdout.write(text + "\n")
 
+    def answer_path(self, path: str | os.PathLike[str]) -> None:
+        """Print a path on stdout: as it is for a script, escaped for a terminal."""
+        self.answer(printable(path) if self.stdout.isatty() else os.fspath(path))
+
     def say(self, text: str) -> None:
         """Print a line about the progress on stderr, unless quiet."""
         if not self.quiet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -75,7 +74,7 @@ def command(
         )
     _print_table(env, fetched)
     for file in fetched:
-        env.answer(os.fspath(file.path))
+        env.answer_path(file.path)
     return ExitCode.OK
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -80,12 +79,12 @@ def command(
     if written.exists() and Path(source).exists() and written.samefile(source):
         raise UsageError(f"{written} is the source itself; name another file with --output")
     dataset.save(written)
-    env.answer(os.fspath(written))
+    env.answer_path(written)
     if preview is not None:
         from digitcli.data.preview import save_contact_sheet
 
         save_contact_sheet(dataset, preview)
-        env.answer(os.fspath(preview))
+        env.answer_path(preview)
     _print_counts(env, dataset)
     if failed:
         env.warn(f"{failed} of {failed + len(dataset)} inputs could not be read")

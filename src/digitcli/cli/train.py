@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -346,7 +345,7 @@ def command(
     before = [] if start is None else _compare(start, outcome, loaded, data_dir)
     print_outcome(env, outcome, output, seconds, before)
     for path in written:
-        env.answer(os.fspath(path))
+        env.answer_path(path)
     if outcome.interrupted:
         env.warn(
             f"interrupted after epoch {max(outcome.epochs)}; the best model so far is in {output}; "
