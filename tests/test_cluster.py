@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,24 +39,38 @@ GONE = 120  # seconds after which whatever was waited for will not come
 class Cluster:
     """A scheduler and two workers in a folder of their own."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
         self._folder = folder
-        self._environment = clean_environment(folder) | {"OPENBLAS_NUM_THREADS": "1"} | environment
+        self._environment = clean_environment(folder) | {"OPENBLAS_NUM_THREADS": "1"}
         self._scheduler = self._start("dask_scheduler", "--port", str(port))
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.add_worker()
-        self.add_worker()
+        self.add_workers()
+
+    def add_workers(self, *, allowed_failures: int = 3) -> None:
+        """Have two workers, and tell the scheduler how many of them a task may take with it."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < 2:
+            self.add_worker()
+
+        def allow(dask_scheduler: Any) -> None:
+            dask_scheduler.allowed_failures = allowed_failures
+
         with Client(self.address, timeout=GONE, set_as_default=False) as client:
             client.wait_for_workers(2, GONE)
+            client.run_on_scheduler(allow)
 
     def add_worker(self) -> None:
         self.workers.append(
             self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
         )
+
+    def kill_scheduler(self) -> None:
+        self._scheduler.kill()
+        self._scheduler.wait()
 
     def _start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.{program}", *arguments]
@@ -189,7 +204,7 @@ def test_every_line_comes_once_and_in_order_though_workers_die(
     """First one worker dies; later the other one too, with the model and all results it holds."""
     paths = [str(path) for path in draw_digits(tmp_path / "ready", ready=True)] * 8
     paths += ["missing.png", *(str(path) for path in draw_digits(tmp_path / "drawn"))]
-    listing = "".join(f"{path}\n" for path in paths * 12)
+    listing = "".join(f"{path}\n" for path in paths * 8)
     arguments = ["predict", "-m", save_reader(tmp_path / "reader.joblib")]
     here = digitcli(*arguments, input=listing)
     with (
@@ -220,33 +235,51 @@ def test_every_line_comes_once_and_in_order_though_workers_die(
         complaints = errors.read()
     assert "".join(lines) == here.stdout
     assert process.returncode == here.returncode == ExitCode.PARTIAL
-    assert complaints.count("missing.png cannot be read") == 12
+    assert complaints.count("missing.png cannot be read") == 8
     assert "Traceback" not in complaints
 
 
-def test_what_ends_every_worker_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
-    merciless = Cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
-    try:
-        deadly = "__import__('os')._exit(1)"
+def test_what_ends_every_worker_is_given_up_and_the_rest_goes_on(two_workers: Cluster) -> None:
+    two_workers.add_workers(allowed_failures=0)
+    deadly = "__import__('os')._exit(1)"
+    first, second, third = evaluate(two_workers, "1 + 1", deadly, "2 + 2")
+    assert second == "given up"
+    # The others may have been about to run on the worker that died.
+    assert first in (2, "given up")
+    assert third in (4, "given up")
+    assert list(evaluate(two_workers, "1 + 1", "2 + 2")) == [2, 4]
+    with pytest.raises(ZeroDivisionError):
+        list(evaluate(two_workers, "1 / 0"))
 
-        def results(*expressions: str) -> list[object]:
-            calls = [(expression,) for expression in expressions]
-            return list(
-                cluster.run_on_cluster(
-                    merciless.address, operator.call, (eval,), calls, given_up=lambda _: "given up"
-                )
-            )
 
-        first, second, third = results("1 + 1", deadly, "2 + 2")
-        assert second == "given up"
-        # The others may have been about to run on the worker that died.
-        assert first in (2, "given up")
-        assert third in (4, "given up")
-        assert results("1 + 1", "2 + 2") == [2, 4]
-        with pytest.raises(ZeroDivisionError):
-            results("1 / 0")
-    finally:
-        merciless.close()
+def evaluate(made: Cluster, *expressions: str) -> Iterator[object]:
+    calls = ((expression,) for expression in expressions)
+    return cluster.run_on_cluster(
+        made.address, operator.call, (eval,), calls, given_up=lambda _: "given up"
+    )
+
+
+def test_a_scheduler_that_dies_is_one_error(
+    two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The last of the tests with this cluster."""
+    monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 1)
+    results = evaluate(two_workers, "1", *["__import__('time').sleep(0.2)"] * 100)
+    assert next(results) == 1
+    two_workers.kill_scheduler()
+    with pytest.raises(DigitcliError, match=f"no Dask workers at {two_workers.address}"):
+        list(results)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_address_where_something_else_listens_is_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(DigitcliError, match="does not answer as a scheduler"):
+            list(cluster.run_on_cluster(address, len, (), [("abc",)], given_up=len))
 
 
 def test_an_absent_scheduler_is_one_line(

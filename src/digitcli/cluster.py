@@ -316,7 +316,7 @@ def _connect(scheduler: str, patience: float) -> Client:
 
     threading.Thread(target=connect, daemon=True).start()
     try:
-        error = outcome.get(timeout=patience + 5)  # Dask's own message tells more
+        error = outcome.get(timeout=1.5 * patience)  # Dask's own message tells more
     except queue.Empty:
         error = TimeoutError(f"what is there does not answer as a scheduler for {patience:g} s")
     if error is not None:
@@ -335,7 +335,7 @@ def _silence_logs() -> None:
 def _absent(scheduler: str, error: Exception) -> DigitcliError:
     return DigitcliError(
         f"no Dask workers at {scheduler} ({str(error) or type(error).__name__}); "
-        "check the address, the scheduler and its workers"
+        "check the address, the scheduler, its workers and their versions of Dask"
     )
 
 
