@@ -170,6 +170,10 @@ def _unpack_all(arrays: object, *, ndim: int) -> tuple[NDArray[np.floating], ...
     return tuple(_unpack(array, ndim) for array in arrays)
 
 
+_MAX_KEPT: Final = 1 << 24
+"""Arrays are views of a file of so many bytes; a larger one is copied, to be freed as a whole."""
+
+
 def _unpack(array: object, ndim: int) -> NDArray[np.floating]:
     if not isinstance(array, dict):
         raise ValueError("an array is damaged")
@@ -187,7 +191,10 @@ def _unpack(array: object, ndim: int) -> NDArray[np.floating]:
     count = shape[0] * (shape[1] if ndim == 2 else 1)
     if data.nbytes != count * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} has {data.nbytes} bytes")
-    values = np.require(np.frombuffer(data, dtype), requirements=["ALIGNED"]).reshape(shape)
+    values = np.frombuffer(data, dtype).reshape(shape)
+    if memoryview(data.obj).nbytes > _MAX_KEPT:
+        values = values.copy()
+    values = np.require(values, requirements=["ALIGNED"])
     if not _all_finite(values):
         raise ValueError("a weight is not a finite number")
     return values

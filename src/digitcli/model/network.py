@@ -30,7 +30,7 @@ class Network:
     Attributes
     ----------
     stored : tuple of ndarray of float32 or float16, shapes (784, h1), (h1, h2), …, (hk, 10)
-        The weights as they were trained, or as their file holds them.
+        The weights as they were trained, or as their file holds them until all are needed.
     biases : tuple of ndarray of float32, shapes (h1,), …, (10,)
     input_normalization : str
         A key of `digitcli.model.input.INPUT_NORMALIZATIONS`.
@@ -48,8 +48,9 @@ class Network:
 
     @cached_property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
-        """The weights in single precision."""
-        return tuple(map(widen, self.stored))
+        """The weights in single precision, which are from then on the ones that are stored."""
+        self.stored = wide = tuple(map(widen, self.stored))
+        return wide
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
