@@ -139,7 +139,8 @@ def test_below_the_bar_ends_with_4_and_one_line(digitcli: Run, models, digits):
     run = digitcli(*common, "--fail-under", "0.99")
     assert run.returncode == 4
     assert run.stderr.count("\n") == 1
-    assert re.match(r"digitcli: accuracy 0\.[89]\d+ is below 0\.99 \(\d+ of 355 wrong\)", run.stderr)
+    told = r"digitcli: accuracy 0\.[89]\d+ is below 0\.99 \(\d+ of 355 wrong\)"
+    assert re.match(told, run.stderr)
     assert "accuracy" in run.stdout
     assert digitcli(*common, "--fail-under", "0.5").returncode == 0
 
