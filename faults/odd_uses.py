@@ -129,7 +129,7 @@ class Tally:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DIGITCLI")}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "XDG_CACHE_HOME": os.fspath(self.folder / "c")}
         environment.pop("PYTHONUNBUFFERED", None)
-        (self.folder / "code").unlink(missing_ok=True)
+        CODE.unlink(missing_ok=True)
         process = subprocess.Popen(
             ["sh", "-c", whole], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -141,10 +141,10 @@ class Tally:
             process.communicate()
             self.lost.append(f"{whole[:300]}: did not end")
             return
-        if not (self.folder / "code").exists():  # the shell could not even open stdin
+        if not CODE.exists():  # the shell could not even open stdin
             return
         self.tried += 1
-        code = int((self.folder / "code").read_text())
+        code = int(CODE.read_text())
         self.codes[code] += 1
         lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line]
         told = [line for line in lines if line.startswith("digitcli: error:")]
@@ -175,6 +175,8 @@ class Tally:
             (self.folder / name).unlink(missing_ok=True)
 
 
+CODE = Path(tempfile.gettempdir(), f"digitcli-faults-code-{os.getpid()}")
+"""Where the exit code is noted: not on the disk that is full."""
 PRECIOUS: dict[str, bytes] = {}
 
 
@@ -216,7 +218,7 @@ def furnish(folder: Path) -> None:
         file.truncate(2**40)
     (folder / "locked").chmod(0o500)
     program = folder / "program"  # keeps its exit code, also within a pipe
-    program.write_text(f'#!/bin/sh\n{sys.executable} -m digitcli "$@"\necho $? >code\n')
+    program.write_text(f'#!/bin/sh\n{sys.executable} -m digitcli "$@"\necho $? >{CODE}\n')
     program.chmod(0o700)
 
 
