@@ -27,8 +27,6 @@ DETACHED = 0.1
 """Gap between the parts of a digit, as a share of the row's height, that is nothing unusual."""
 LEAST = 1e-3
 """Smaller probabilities count as this."""
-BIAS = 1.0
-"""Above 0, more and smaller digits; below, fewer and larger ones."""
 
 
 @dataclass(frozen=True)
@@ -220,4 +218,4 @@ def _density(candidate: Candidate, ink: Ink) -> Float32Array:
 
 def log_odds(whole: Float32Array, probabilities: Float32Array) -> Float32Array:
     """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10)."""
-    return np.asarray(whole[:, None] + np.log(np.maximum(probabilities, LEAST)) + BIAS, np.float32)
+    return np.asarray(whole[:, None] + np.log(np.maximum(probabilities, LEAST)), np.float32)
