@@ -36,7 +36,6 @@ def model(tmp_path: Path) -> Model:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is answered when it is full, however slow the machine is."""
     monkeypatch.setattr(stream, "PATIENCE", 1e9)
-    monkeypatch.setattr(stream, "FIRST_BATCH", BATCH)
 
 
 def png(image: Image.Image, **options: object) -> bytes:
@@ -51,7 +50,7 @@ def test_many_at_once_are_answered_as_each_alone(tmp_path: Path, model: Model) -
     shifted = tmp_path / "shifted.png"
     Image.fromarray(np.roll(mnist_form(3), (3, 4), (0, 1))).save(shifted)
     burst: Burst = [*map(str, paths), "missing.png", str(shifted), str(paths[0])]
-    (answers,) = answer_bursts(model, [burst])
+    (answers,) = answer_bursts(model, [burst], first_batch=BATCH)
     assert answers.paths == burst
     assert list(answers.errors) == [20]
     for place, path in enumerate(burst):
