@@ -114,13 +114,14 @@ RECIPES = {
     ),
     "best": Recipe(
         hidden_layer_sizes=(1500, 1000, 500),
-        epochs=200,
+        epochs=360,
         batch_size=512,
-        learning_rate_init=0.2,
+        learning_rate_init=0.25,
         warmup_epochs=4,
         momentum=0.9,
         alpha=1e-5,
-        augmentation=HANDWRITING,
+        augmentation=EVERYDAY,
+        calm_epochs=48,
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1000, 700),
