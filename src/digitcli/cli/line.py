@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +55,7 @@ def predict_rows(
     """Read the rows in each picture and write a line for each row; pictures keep their order."""
     from digitcli.cli.explanations import Explanations
     from digitcli.lines.read import read_page
+    from digitcli.prediction.stream import read_stream
 
     explanations = None if explain is None else Explanations(explain)
     if format == "csv":
@@ -67,7 +67,7 @@ def predict_rows(
             try:
                 if not isinstance(item, str):
                     raise ImageError(item.reason)
-                source = _stdin_image(env) if item == STDIN_IMAGE else item
+                source = read_stream(env.stdin.buffer) if item == STDIN_IMAGE else item
                 name = "the image on stdin" if item == STDIN_IMAGE else name
                 page = read_page(source, model, name=name, polarity=polarity, pattern=pattern)
             except Exception as error:  # no picture may cost the others their answers
@@ -92,17 +92,6 @@ def predict_rows(
 
 STDIN_IMAGE = "-"
 """Stands for the one image on stdin."""
-
-
-def _stdin_image(env: Environment) -> BytesIO:
-    from digitcli.prediction.stream import MAX_STREAM_BYTES
-
-    data = env.stdin.buffer.read(MAX_STREAM_BYTES + 1)
-    if len(data) > MAX_STREAM_BYTES:  # it may never end
-        raise ImageError(
-            f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
-        )
-    return BytesIO(data)
 
 
 def _lines(path: str, page: Page, format: str, min_confidence: float) -> list[str]:

@@ -3,7 +3,8 @@
 A network's doubt often hangs on where exactly a stroke lies on the grid of pixels. Small turns,
 shears, shifts and changes of size do not change what a digit is, so where the first answer is not
 sure, the mean over them is the better one. On validation images of three networks it took away a
-fifth of the errors and a tenth of the log loss; few pictures need it, so it costs next to nothing.
+fifth of the errors and a tenth of the log loss. Of MNIST two in a hundred need it, which makes
+reading thousands of them a seventh slower.
 """
 
 from __future__ import annotations

@@ -98,15 +98,20 @@ def answer_bursts(
             size = min(BATCH, 2 * size) if quick else max(1, size // 2)
 
 
+def read_stream(file: BinaryIO) -> BytesIO:
+    """Read the one image in a binary stream such as stdin, which may never end."""
+    data = file.read(MAX_STREAM_BYTES + 1)
+    if len(data) > MAX_STREAM_BYTES:
+        raise ImageError(
+            f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
+        )
+    return BytesIO(data)
+
+
 def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.AUTO) -> Answers:
     """Answer for the one image in a binary stream such as stdin; its path is ``-``."""
     try:
-        data = file.read(MAX_STREAM_BYTES + 1)
-        if len(data) > MAX_STREAM_BYTES:
-            raise ImageError(
-                f"the image on stdin is larger than {MAX_STREAM_BYTES >> 20} MiB; scale it down"
-            )
-        image = _read_digit(BytesIO(data), polarity, name="the image on stdin")
+        image = _read_digit(read_stream(file), polarity, name="the image on stdin")
     except Exception as error:
         return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)})
     return Answers(["-"], model.predict_proba(image[None]), {})
