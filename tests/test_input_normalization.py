@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from digitcli.model.input import INPUT_NORMALIZATIONS, as_features, deslant
+from digitcli.model.input import INPUT_NORMALIZATIONS, as_features, deslant, width
 
 
 def stroke(slant):
@@ -27,6 +27,27 @@ def test_no_ink_is_lost_and_an_upright_digit_stays():
     leaning, upright = stroke(0.3), stroke(0)
     assert deslant(leaning).sum() == pytest.approx(leaning.sum(), rel=1e-3)
     np.testing.assert_allclose(deslant(upright), upright, atol=1e-5)
+
+
+def spread(images):
+    """Standard deviation of the ink's column."""
+    columns = images.reshape(28, 28).sum(axis=0)
+    centre = columns @ np.arange(28) / columns.sum()
+    return np.sqrt(columns @ (np.arange(28) - centre) ** 2 / columns.sum())
+
+
+def test_narrow_and_wide_digits_become_equally_wide_and_keep_their_place():
+    narrow, wide = stroke(0.45), stroke(0.9)
+    assert spread(wide) > 1.5 * spread(narrow)
+    assert spread(width(wide)) == pytest.approx(spread(width(narrow)), rel=0.03)
+    for digit in (narrow, wide):
+        rows = width(digit).reshape(28, 28).max(axis=1) > 0
+        np.testing.assert_array_equal(rows, digit.reshape(28, 28).max(axis=1) > 0)
+
+
+def test_a_one_does_not_become_as_wide_as_the_others():
+    one = stroke(0)
+    assert spread(one) < spread(width(one)) < 2 * spread(one)
 
 
 @pytest.mark.parametrize("normalize", INPUT_NORMALIZATIONS.values())
