@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,8 +30,6 @@ from digitcli.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
     from digitcli.model.network import Model
-    from digitcli.training.augment import Augmentation
-    from digitcli.training.recipe import Recipe
     from digitcli.training.run import Outcome, Plan
 
 EXAMPLES = """\
@@ -173,7 +171,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME,…",
-            help="What a network does to its input; members take these in turn.",
+            help="What a network does to its input: none, deslant or width; members take these "
+            "in turn.",
         ),
     ] = "none",
     search: Annotated[
@@ -255,7 +254,14 @@ def command(
         raise UsageError("--backend dask uses the threads of its workers, and not --jobs")
     env = Environment(quiet=quiet)
 
+    from digitcli.cli.recipe_options import (
+        augmentation_of,
+        hidden_layers,
+        normalizations_in,
+        positive,
+    )
     from digitcli.cli.training_display import print_outcome, show_training
+    from digitcli.cli.training_files import draw_preview, write_history
     from digitcli.model.modelfile import load_model, save_model
     from digitcli.training.recipe import RECIPES
     from digitcli.training.run import Plan, remove_checkpoints, train_model
@@ -264,12 +270,12 @@ def command(
     members = members or (1 if start is None else len(start.members))
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
-    normalizations = _normalizations(normalize)
+    normalizations = normalizations_in(normalize)
     changes: dict[str, Any] = {
-        "hidden_layer_sizes": _hidden(hidden),
+        "hidden_layer_sizes": hidden_layers(hidden),
         "epochs": epochs,
         "batch_size": batch_size,
-        "learning_rate_init": _positive(learning_rate, "--learning-rate"),
+        "learning_rate_init": positive(learning_rate, "--learning-rate"),
         "warmup_epochs": warmup_epochs,
         "momentum": momentum,
         "alpha": alpha,
@@ -282,7 +288,7 @@ def command(
     if validation is None:
         validation = 0.0 if rehearses else 0.1
     chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
-    chosen = replace(chosen, augmentation=_augmentation(chosen, augment, augmentation))
+    chosen = replace(chosen, augmentation=augmentation_of(chosen, augment, augmentation))
     if start is not None:
         chosen = replace(chosen, hidden_layer_sizes=start.members[0].layer_sizes[1:-1])
     plan = Plan(
@@ -304,7 +310,7 @@ def command(
         f"{chosen.epochs} epochs)"
     )
     if preview is not None:
-        _draw_preview(loaded, plan, preview)
+        draw_preview(loaded, plan, preview)
     started = time.monotonic()
     how: dict[str, Any] = {
         "output": output,
@@ -336,7 +342,7 @@ def command(
     save_model(outcome.model, output, dtype=dtype.value)
     written = [output]
     if history is not None:
-        _write_history(outcome, history)
+        write_history(outcome, history)
         written.append(history)
     if preview is not None:
         written.append(preview)
@@ -421,106 +427,6 @@ def _mnist_is_there(data_dir: Path | None) -> bool:
     from digitcli.data.mnist import FILES, mnist_folder
 
     return all((mnist_folder(data_dir) / file.name).is_file() for file in FILES)
-
-
-def _hidden(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        sizes = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        sizes = ()
-    if not 1 <= len(sizes) <= 15 or not all(1 <= size <= 16_384 for size in sizes):
-        raise UsageError(f"--hidden {text} is not a list of layer sizes; write one like 512,256")
-    return sizes
-
-
-def _positive(value: float | None, option: str) -> float | None:
-    if value is not None and not 0 < value < float("inf"):
-        raise UsageError(f"{option} {value} must be above 0")
-    return value
-
-
-def _normalizations(text: str) -> tuple[str, ...]:
-    from digitcli.model.input import INPUT_NORMALIZATIONS
-
-    names = tuple(text.split(","))
-    for name in names:
-        if name not in INPUT_NORMALIZATIONS:
-            raise UsageError(
-                f"--normalize {name} is not one of {', '.join(sorted(INPUT_NORMALIZATIONS))}"
-            )
-    return names
-
-
-def _augmentation(recipe: Recipe, augment: bool | None, text: str | None) -> Augmentation | None:
-    """Return the distortions of a recipe, changed as the options say."""
-    from digitcli.training.recipe import HANDWRITING
-
-    if augment is False:
-        return None
-    base = recipe.augmentation
-    if base is None and (augment or text is not None):
-        base = HANDWRITING
-    if base is None or text is None:
-        return base
-    known = {field.name for field in fields(base)}
-    changes: dict[str, Any] = {}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        try:
-            changes[name] = float(value)
-        except ValueError:
-            raise UsageError(f"--augmentation {part} is not of the form NAME=NUMBER") from None
-        if name not in known:
-            raise UsageError(f"--augmentation {name} is not one of {', '.join(sorted(known))}")
-        if not 0 <= changes[name] < 1000:
-            raise UsageError(f"--augmentation {part} must be from 0 to 1000")
-    return replace(base, **changes)
-
-
-def _draw_preview(dataset: Dataset, plan: Plan, path: Path) -> None:
-    """Draw the training images as the first epoch feeds them to the network."""
-    import numpy as np
-
-    from digitcli.data.preview import save_contact_sheet
-    from digitcli.training.augment import augment
-
-    sample = dataset.part("train")
-    order = np.random.default_rng(plan.seed).permutation(len(sample))
-    sample = sample.take(order[:3000])
-    if plan.recipe.augmentation is not None:
-        distorted = augment(sample.images, plan.recipe.augmentation, seed=plan.seed, epoch=0)
-        images = np.rint(distorted * 255).astype(np.uint8).reshape(-1, 28, 28)
-        sample = replace(sample, images=images)
-    save_contact_sheet(sample, path)
-
-
-def _write_history(outcome: Outcome, path: Path) -> None:
-    """Write one row per epoch (and member) as CSV or JSON."""
-    import csv
-    import io
-    import json
-
-    from digitcli.files import atomic_write
-
-    metadata = outcome.model.metadata
-    members = metadata.get("members", [metadata])
-    rows = [
-        ({"member": number} if len(members) > 1 else {}) | dict(zip(history, values, strict=True))
-        for number, history in enumerate((member["history"] for member in members), 1)
-        for values in zip(*history.values(), strict=True)
-    ]
-    if path.suffix.lower() == ".json":
-        text = json.dumps(rows, indent=1) + "\n"
-    else:
-        sheet = io.StringIO()
-        writer = csv.DictWriter(sheet, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        text = sheet.getvalue()
-    with atomic_write(path) as file:
-        file.write(text.encode())
 
 
 @contextlib.contextmanager
