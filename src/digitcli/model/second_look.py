@@ -3,8 +3,8 @@
 A network's doubt often hangs on where exactly a stroke lies on the grid of pixels. Small turns,
 shears, shifts and changes of size do not change what a digit is, so where the first answer is not
 sure, the mean over them is the better one. On validation images of three networks it took away a
-fifth of the errors and a tenth of the log loss. Of MNIST two in a hundred need it, which makes
-reading thousands of them a seventh slower.
+fifth of the errors and a tenth of the log loss. Of MNIST one or two in a hundred need it, which
+makes reading thousands of them a tenth slower.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Images = NDArray[np.float32]
 
-DOUBTFUL = 0.95
+DOUBTFUL = 0.9
 """A picture is looked at twice when no digit reaches this probability."""
 
 _IMAGES = 256
@@ -66,9 +66,10 @@ def views(images: Images) -> Images:
     corners = _corners()
     seen = np.empty((len(corners), *images.shape), np.float32)
     for view, (pixels, shares) in zip(seen, corners, strict=True):
-        np.multiply(images[:, pixels[0]], shares[0], out=view)
+        # `take` is several times as fast as an index
+        np.multiply(images.take(pixels[0], axis=1), shares[0], out=view)
         for pixel, share in zip(pixels[1:], shares[1:], strict=True):
-            view += images[:, pixel] * share
+            view += images.take(pixel, axis=1) * share
     return seen
 
 
@@ -95,7 +96,7 @@ def _corners() -> list[tuple[NDArray[np.intp], Images]]:
 def _bilinear(
     row: NDArray[np.float64], column: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], Images]:
-    """Return the four pixels about each place, and their shares; none outside the image."""
+    """Return the four pixels about each place, and their shares; 0 outside the image."""
     top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
     corners = np.stack([(top + down, left + right) for down, right in product((0, 1), repeat=2)])
     shares = np.prod(1 - np.abs(corners - np.stack([row, column])), axis=1)
