@@ -27,7 +27,7 @@ UCI_COPIES = 3
 VARIANT_SHARE = 0.4
 ENLARGED = 1.5, 4.0
 LIMITS = 0.35, 0.6
-"""Where ink begins; in drawn rows and on photos it is found to be about half as dense as a stroke."""
+"""Where ink begins, as a share of the density of a stroke; on photos it is found to be half."""
 
 
 def main() -> None:
