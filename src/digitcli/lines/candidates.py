@@ -25,8 +25,12 @@ MOST_DOUBT = 0.2
 """Cuts as doubtful as this, as a share of the row's height, count as none within a digit."""
 DETACHED = 0.1
 """Gap between the parts of a digit, as a share of the row's height, that is nothing unusual."""
-LEAST = 1e-3
-"""Smaller probabilities count as this."""
+LEAST, SUREST = 1e-3, 1 - 1e-6
+"""Smaller and larger probabilities count as these."""
+USUAL = 6.7
+"""Log-odds of its digit at which the network speaks neither for nor against a whole one,"""
+WEIGHT = 0.3
+"""and how much its log-odds weigh against the judge's, chosen on rows of training digits."""
 
 
 @dataclass(frozen=True)
@@ -217,5 +221,16 @@ def _density(candidate: Candidate, ink: Ink) -> Float32Array:
 
 
 def log_odds(whole: Float32Array, probabilities: Float32Array) -> Float32Array:
-    """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10)."""
-    return np.asarray(whole[:, None] + np.log(np.maximum(probabilities, LEAST)), np.float32)
+    """Return the log-odds that each candidate is a whole digit and this one, shape (n, 10).
+
+    Parameters
+    ----------
+    whole : ndarray of float32, shape (n,)
+        What the judge says.
+    probabilities : ndarray of float32, shape (n, 10)
+        What the network says, which is less sure of what is no whole digit.
+    """
+    surest = np.minimum(probabilities.max(axis=1), SUREST)
+    evidence = WEIGHT * (np.log(surest / (1 - surest)) - USUAL)
+    likely = np.log(np.maximum(probabilities, LEAST))
+    return np.asarray((whole + evidence)[:, None] + likely, np.float32)
