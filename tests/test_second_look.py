@@ -33,6 +33,15 @@ def test_the_views_lie_evenly_about_the_picture_and_stay_near_it(stroke: np.ndar
     assert 3 < np.abs(places[:, 2]).max() < 12
 
 
+def test_half_of_the_views_are_of_the_digit_brought_upright() -> None:
+    rows, columns = np.indices((28, 28))
+    leaning = np.clip(2.5 - np.abs(columns - 13.5 + 0.5 * (rows - 13.5)), 0, 1)
+    leaning = (leaning * (np.abs(rows - 13.5) < 9)).astype(np.float32).reshape(1, 784)
+    angles = np.array([centre_and_angle(view)[2] for view in views(leaning)])
+    assert angles[:4].mean() == pytest.approx(-np.degrees(np.arctan(0.5)), abs=2)
+    assert angles[4:].mean() == pytest.approx(-np.degrees(np.arctan(0.1)), abs=2)
+
+
 def test_views_keep_the_ink_in_range_and_an_empty_picture_empty(stroke: np.ndarray) -> None:
     for view in views(np.concatenate([stroke, np.zeros_like(stroke), np.ones_like(stroke)])):
         assert view.dtype == np.float32

@@ -23,12 +23,12 @@ def none(images: Images) -> Images:
     return images
 
 
-def deslant(images: Images) -> Images:
-    """Shear each of `images`, shape (n, 784), about its centre until its strokes stand upright.
+def deslant(images: Images, *, most: float = 0.0) -> Images:
+    """Shear each of `images`, shape (n, 784), about its centre until it leans by `most` at most.
 
     The slant is the covariance of column and row over the variance of the row, both weighted by
-    the ink; row by row the ink is moved sideways. Images without slant, such as empty ones, stay
-    as they are.
+    the ink: columns a row, 0 for strokes that stand upright. Row by row the ink is moved sideways.
+    Images without slant, such as empty ones, stay as they are.
 
     References
     ----------
@@ -45,6 +45,7 @@ def deslant(images: Images) -> Images:
     variance = np.einsum("ij,ij->i", of_rows, lever * lever)
     covariance = np.einsum("ij,ij->i", column_moment - column_centre[:, None] * of_rows, lever)
     slant = np.clip(covariance / np.maximum(variance, _LEAST), -1, 1)
+    slant -= np.clip(slant, -most, most)
     return _moved_sideways(square, _AXIS + (slant[:, None] * lever)[:, :, None])
 
 
