@@ -104,6 +104,13 @@ def test_failure_is_one_line_that_names_every_mirror(digitcli: Run, tmp_path: Pa
     assert f"{tmp_path / 'none'}: is not a folder" in result.stderr
 
 
+def test_a_file_is_announced_once_however_often_it_is_tried(digitcli: Run) -> None:
+    result = digitcli("fetch", "--from", "http://127.0.0.1:1/a/", "--from", "http://127.0.0.1:1/b/")
+    assert result.returncode == 1
+    assert result.stderr.count("fetching train-images-idx3-ubyte.gz") == 1
+    assert result.stderr.count(" skipped for ") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [(["cifar"], "mnist"), (["--from", "ftp://example.org/"], "ftp:"), (["--form", "x"], "--from")],

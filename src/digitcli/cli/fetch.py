@@ -58,10 +58,9 @@ def command(
     mirrors = [Mirror.parse(source) for source in sources] if sources else MIRRORS
     with show_progress(env, in_bytes=True) as work:
 
-        def on_progress(file: RemoteFile, received: int) -> None:
-            if not received and not env.stderr_is_terminal:
+        def on_start(file: RemoteFile) -> None:
+            if not env.stderr_is_terminal:
                 work.say(f"fetching {file.name} ({file.size:,} bytes)")
-            work.update(file.name, received, file.size)
 
         fetched = fetch(
             FILES,
@@ -69,7 +68,8 @@ def command(
             mnist_folder(data_dir),
             force=force,
             offline=offline,
-            on_progress=on_progress,
+            on_start=on_start,
+            on_progress=lambda file, received: work.update(file.name, received, file.size),
             on_note=work.say,
         )
     _print_table(env, fetched)

@@ -123,6 +123,7 @@ def fetch(
     force: bool = False,
     offline: bool = False,
     limits: Limits | None = None,
+    on_start: Callable[[RemoteFile], None] = lambda file: None,
     on_progress: Callable[[RemoteFile, int], None] = lambda file, received: None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> list[FetchedFile]:
@@ -139,6 +140,7 @@ def fetch(
     force : fetch again what is there and verified
     offline : use no mirror that needs the network
     limits : how long to wait
+    on_start : called once with each file that is not there
     on_progress : called with the file and the bytes received so far, 0 at the start of each try
     on_note : called with one line for each damaged file found and each mirror skipped
 
@@ -171,6 +173,7 @@ def fetch(
                 f"{file.name} {why}, but offline; "
                 "leave --offline out, or give a folder that has it with --from"
             )
+        on_start(file)
         source = _from_any(file, order, target, limits, on_progress, on_note)
         fetched.append(FetchedFile(target, file.size, source))
     return fetched

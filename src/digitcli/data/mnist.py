@@ -82,12 +82,11 @@ def load_mnist(
         if on_step is not None:
             on_step(line)
 
-    def on_progress(file: RemoteFile, received: int) -> None:
-        if not received:
-            say(f"fetching {file.name} ({file.size:,} bytes) to {folder}")
+    def on_start(file: RemoteFile) -> None:
+        say(f"fetching {file.name} ({file.size:,} bytes) to {folder}")
 
     try:
-        fetched = fetch(files, mirrors, folder, on_progress=on_progress, on_note=say)
+        fetched = fetch(files, mirrors, folder, on_start=on_start, on_note=say)
     except DownloadError as error:
         raise DownloadError(
             f"MNIST is not in {folder} and could not be fetched: {error}, as in "
