@@ -343,7 +343,7 @@ def growing() -> Iterator[bytes]:
     for program in (nested(100), nested(10**5), nested(3 * 10**6), laughs(10, 30), laughs(100, 20)):
         yield with_version(program)
         yield b"\x80\4" + program + b"."
-        for key in (b"version", b"input_normalization", b"seed", b"temperature", b"interrupted"):
+        for key in (b"version", b"input_features", b"seed", b"temperature", b"interrupted"):
             yield replaced(b"\x8c" + bytes([len(key)]) + key, program)
     for code in (b"]", b"}", b"(", b")", b"N", b"]\x94", b"K\1", b"\x8c\1x", b"}\x94", b"\x85"):
         for size in (10**6, 130_000_000):
@@ -384,7 +384,7 @@ def aliased() -> Iterator[bytes]:
         ends = [{"dtype": code, "shape": [784, side], "data": first}]
         tail = [{"dtype": code, "shape": [side, 10], "data": last}]
         network = {
-            "input_normalization": "none",
+            "input_features": "pixels",
             "weights": ends + [square] * 14 + tail,
             "biases": [bias] * 15 + [{"dtype": code, "shape": [10], "data": bytes(10 * item)}],
         }
@@ -405,7 +405,7 @@ def large() -> Iterator[bytes]:
 
         tree = content()
         tree["members"] = [{
-            "input_normalization": "none",
+            "input_features": "pixels",
             "weights": [array(784, side), array(side, side), array(side, 10)],
             "biases": [array(side), array(side), array(10)],
         }]  # fmt: skip

@@ -70,7 +70,7 @@ OPTIONS = tuple(
         "--warmup-epochs 99999999999999999999", "--patience 99999999999999999999",
         "--hidden 16384,16384,16384", "--hidden ''", "--hidden 0", "--hidden 1e3", "--members 65",
         "--members 64 --hidden 2048,2048", "--augmentation rotation=nan", "--augmentation x=1",
-        "--augmentation ,,,", "--normalize ''", "--jobs 999999999", "--history .csv -q",
+        "--augmentation ,,,", "--features ''", "--jobs 999999999", "--history .csv -q",
         "--scheduler junk --backend dask", "--search 1", "--dtype int8", "--recipe ''",
     )
 ) + tuple(

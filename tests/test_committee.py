@@ -25,7 +25,7 @@ from digitcli.training.trainer import split_validation
 
 COMMITTEE = (
     "train", "--dataset", "digits", "--hidden", "16", "--members", "3", "--jobs", "2",
-    "--normalize", "none,deslant", "--checkpoint-interval", "0",
+    "--features", "pixels,deslant-directions", "--checkpoint-interval", "0",
 )  # fmt: skip
 
 
@@ -47,7 +47,11 @@ def committee(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_members_differ_and_their_probabilities_are_averaged(committee: tuple[Path, str]) -> None:
     folder, stderr = committee
     model = load_model(folder / "model.joblib")
-    assert [member.input_normalization for member in model.members] == ["none", "deslant", "none"]
+    assert [member.input_features for member in model.members] == [
+        "pixels",
+        "deslant-directions",
+        "pixels",
+    ]
     first, _, third = (member.weights[0] for member in model.members)
     assert not np.allclose(first, third)
     images = load_digits().images[:200]
@@ -72,7 +76,9 @@ def test_the_history_tells_the_members_apart(committee: tuple[Path, str]) -> Non
 def test_the_first_member_is_the_network_that_the_seed_gives_alone(
     committee: tuple[Path, str],
 ) -> None:
-    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=8)
+    recipe = replace(
+        RECIPES["small"], hidden_layer_sizes=(16,), epochs=8, input_features=("pixels",)
+    )
     (alone,) = train_model(load_digits(), Plan(recipe)).model.members
     first = load_model(committee[0] / "model.joblib").members[0]
     np.testing.assert_array_equal(first.weights[0], alone.weights[0])

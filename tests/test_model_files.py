@@ -18,7 +18,7 @@ from digitcli import load_model
 from digitcli.errors import ModelError
 from digitcli.model import modelfile, plainpickle
 from digitcli.model.halves import widen
-from digitcli.model.input import as_features
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
 
@@ -26,11 +26,13 @@ RNG = np.random.default_rng(7)
 SIZES = (784, 16, 12, 10)
 
 
-def make_network(seed: int = 0) -> Network:
+def make_network(seed: int = 0, input_features: str = "pixels") -> Network:
     rng = np.random.default_rng(seed)
+    sizes = (INPUT_FEATURES[input_features].inputs, *SIZES[1:])
     return Network(
-        tuple(rng.normal(0, 0.1, shape).astype(np.float32) for shape in pairwise(SIZES)),
+        tuple(rng.normal(0, 0.1, shape).astype(np.float32) for shape in pairwise(sizes)),
         tuple(rng.normal(0, 0.1, units).astype(np.float32) for units in SIZES[1:]),
+        input_features,
     )
 
 
@@ -107,7 +109,7 @@ def test_few_images_get_the_same_from_weights_that_are_widened_in_part(
     model = load_model(tmp_path / "half.joblib")
     images[:2] = 0
     images[1, 8:20, 12:15] = 255
-    network, features = model.members[0], as_features(images)
+    network, features = model.members[0], as_pixels(images)
     few = [network.predict_proba(features[at : at + count]) for at in range(0, len(images), count)]
     assert "weights" not in vars(network)
     np.testing.assert_allclose(np.concatenate(few), network.predict_proba(features), atol=1e-6)
@@ -131,11 +133,14 @@ def test_infinities_and_nan_of_either_sign_are_told_from_numbers(dtype: str) -> 
 
 
 @pytest.mark.parametrize("members", [1, 3])
-def test_to_sklearn_gives_the_same_probabilities(images: np.ndarray, members: int) -> None:
+@pytest.mark.parametrize("input_features", ["pixels", "directions"])
+def test_to_sklearn_gives_the_same_probabilities(
+    images: np.ndarray, members: int, input_features: str
+) -> None:
     from sklearn.ensemble import VotingClassifier
     from sklearn.neural_network import MLPClassifier
 
-    model = Model(tuple(make_network(seed) for seed in range(members)))
+    model = Model(tuple(make_network(seed, input_features) for seed in range(members)))
     features = images.reshape(-1, 784).astype(np.float32) / 255
     classifier = model.to_sklearn()
     np.testing.assert_allclose(
@@ -218,8 +223,8 @@ DAMAGES = [
     (lambda c: c.pop("format"), "does not say"),
     (lambda c: c.update(members=[]), "1 to 64 networks"),
     (lambda c: c.update(members=[None] * 65), "1 to 64 networks"),
-    (lambda c: c["members"][0].update(input_normalization="os.system"), "not known"),
-    (lambda c: c["members"][0].update(input_normalization=[]), "not known"),
+    (lambda c: c["members"][0].update(input_features="os.system"), "not known"),
+    (lambda c: c["members"][0].update(input_features=[]), "not known"),
     (lambda c: c["members"][0]["weights"].pop(), "10 digits"),
     (lambda c: c["members"][0]["weights"][0].update(dtype="|O"), "array type"),
     (lambda c: c["members"][0]["weights"][0].update(dtype={}), "array type"),

@@ -120,7 +120,7 @@ def stopped(few: Dataset, tmp_path: Path) -> Path:
         (Plan(replace(TINY, hidden_layer_sizes=(17,))), "hidden layer sizes"),
         (Plan(TINY, seed=1), "seed 0, not 1"),
         (Plan(TINY, validation=0.2), "validation 0.1, not 0.2"),
-        (Plan(TINY, input_normalizations=("deslant",)), "none, not deslant"),
+        (Plan(replace(TINY, input_features=("deslant",))), "directions, not deslant"),
     ],
 )
 def test_a_checkpoint_of_other_options_is_refused(

@@ -64,7 +64,7 @@ def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path:
     result = digitcli(
         *TINY, "--batch-size=50", "--learning-rate=0.03", "--momentum=0.8", "--alpha=0.001",
         "--warmup-epochs=0", "--calm-epochs=1", "--seed=5", "--validation=0.2",
-        "--augmentation=rotation=3,shear=0", "--patience=7", "--normalize=deslant",
+        "--augmentation=rotation=3,shear=0", "--patience=7", "--features=deslant",
         "--dtype=float16",
     )  # fmt: skip
     assert result.returncode == ExitCode.OK, result.stderr
@@ -77,11 +77,11 @@ def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path:
     assert used == {
         "hidden_layer_sizes": [16], "epochs": 2, "batch_size": 50, "learning_rate_init": 0.03,
         "momentum": 0.8, "alpha": 0.001, "warmup_epochs": 0, "calm_epochs": 1,
-        "patience": 7,
+        "input_features": ["deslant"], "patience": 7,
     }  # fmt: skip
     assert model.metadata["seed"] == 5
     assert model.metadata["split"]["validation"] == 0.2
-    assert model.members[0].input_normalization == "deslant"
+    assert model.members[0].input_features == "deslant"
     assert model.members[0].layer_sizes == (784, 16, 10)
 
 
@@ -99,6 +99,7 @@ def test_every_recipe_has_its_name_and_every_field_its_option(digitcli: Run) -> 
             "hidden_layer_sizes": "hidden",
             "learning_rate_init": "learning-rate",
             "augmentation": "augmentation",
+            "input_features": "features",
         }.get(field.name, field.name.replace("_", "-"))
         assert f"--{option} " in usage
 
@@ -114,7 +115,7 @@ def test_every_recipe_has_its_name_and_every_field_its_option(digitcli: Run) -> 
         (["--augmentation", "rotation"], "rotation"),
         (["--augmentation", "rotatoin=3"], "rotatoin"),
         (["--augmentation", "rotation=3", "--no-augment"], "--no-augment"),
-        (["--normalize", "none,slant"], "slant"),
+        (["--features", "pixels,slant"], "slant"),
         (["--history", "curve.txt"], "--history"),
         (["--preview", "sheet.txt"], "--preview"),
         (["-o", "."], "--output"),

@@ -32,16 +32,16 @@ def positive(value: float | None, option: str) -> float | None:
     return value
 
 
-def normalizations_in(text: str) -> tuple[str, ...]:
-    """Return the names that --normalize lists, for the members to take in turn."""
-    from digitcli.model.input import INPUT_NORMALIZATIONS
+def features_in(text: str | None) -> tuple[str, ...] | None:
+    """Return the names that --features lists, for the members to take in turn."""
+    if text is None:
+        return None
+    from digitcli.model.input import INPUT_FEATURES
 
     names = tuple(text.split(","))
     for name in names:
-        if name not in INPUT_NORMALIZATIONS:
-            raise UsageError(
-                f"--normalize {name} is not one of {', '.join(sorted(INPUT_NORMALIZATIONS))}"
-            )
+        if name not in INPUT_FEATURES:
+            raise UsageError(f"--features {name} is not one of {', '.join(sorted(INPUT_FEATURES))}")
     return names
 
 

@@ -167,14 +167,16 @@ def command(
             show_default=False,
         ),
     ] = None,
-    normalize: Annotated[
-        str,
+    features: Annotated[
+        str | None,
         typer.Option(
             metavar="NAME,…",
-            help="What a network does to its input: none, deslant or width; members take these "
-            "in turn.",
+            help="What a network sees of a digit: its pixels, those of it brought upright "
+            "(deslant) or to equal width (width), or the directions of its edges (directions, "
+            "deslant-directions, width-directions); members take these in turn.",
+            show_default=False,
         ),
-    ] = "none",
+    ] = None,
     search: Annotated[
         int | None,
         typer.Option(
@@ -256,8 +258,8 @@ def command(
 
     from digitcli.cli.recipe_options import (
         augmentation_of,
+        features_in,
         hidden_layers,
-        normalizations_in,
         positive,
     )
     from digitcli.cli.training_display import print_outcome, show_training
@@ -270,7 +272,8 @@ def command(
     members = members or (1 if start is None else len(start.members))
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
-    normalizations = normalizations_in(normalize)
+    if start is not None and features is not None:
+        raise UsageError("--features and --init-from exclude each other: the model has its inputs")
     changes: dict[str, Any] = {
         "hidden_layer_sizes": hidden_layers(hidden),
         "epochs": epochs,
@@ -280,6 +283,7 @@ def command(
         "momentum": momentum,
         "alpha": alpha,
         "calm_epochs": calm_epochs,
+        "input_features": features_in(features),
     }
     loaded, unreadable = _load(env, dataset, data_dir)
     small = bool((loaded.split == "train").sum() < SMALL)
@@ -290,7 +294,11 @@ def command(
     chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     chosen = replace(chosen, augmentation=augmentation_of(chosen, augment, augmentation))
     if start is not None:
-        chosen = replace(chosen, hidden_layer_sizes=start.members[0].layer_sizes[1:-1])
+        chosen = replace(
+            chosen,
+            hidden_layer_sizes=start.members[0].layer_sizes[1:-1],
+            input_features=tuple(member.input_features for member in start.members),
+        )
     plan = Plan(
         recipe=chosen,
         recipe_name=name,
@@ -298,16 +306,15 @@ def command(
         validation=validation,
         patience=patience or max(10, chosen.epochs // 3),
         members=members,
-        input_normalizations=normalizations,
         dtype=dtype.value,
         start=start,
         rehearsal=_rehearsal(env, seed, data_dir) if rehearses else None,
     )
     env.say(
         f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
-        f"784-{'-'.join(map(str, chosen.hidden_layer_sizes))}-10 on "
-        f"{(loaded.split == 'train').sum():,} images of {loaded.name} (recipe {name}, "
-        f"{chosen.epochs} epochs)"
+        f"on {(loaded.split == 'train').sum():,} images of {loaded.name} (recipe {name}, "
+        f"{chosen.epochs} epochs, hidden layers {'-'.join(map(str, chosen.hidden_layer_sizes))}, "
+        f"features {', '.join(chosen.input_features[:members])})"
     )
     if preview is not None:
         draw_preview(loaded, plan, preview)

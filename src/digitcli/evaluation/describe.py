@@ -28,8 +28,8 @@ class Description:
         Its name: a path, or "shipped".
     layers : tuple of tuple of int
         Units per layer, inputs to outputs, of each network.
-    input_normalizations : tuple of str
-        What each network does to its input.
+    input_features : tuple of str
+        What each network sees of an image.
     parameters : int
         Number of weights and biases of all networks.
     size : int, optional
@@ -42,7 +42,7 @@ class Description:
 
     model: str
     layers: tuple[tuple[int, ...], ...]
-    input_normalizations: tuple[str, ...]
+    input_features: tuple[str, ...]
     parameters: int
     size: int | None
     sha256: str | None
@@ -52,8 +52,8 @@ class Description:
     def architecture(self) -> str:
         """The layers of all networks in one line, equal ones counted."""
         kinds = [
-            "-".join(map(str, layers)) + (f" ({name})" if name != "none" else "")
-            for layers, name in zip(self.layers, self.input_normalizations, strict=True)
+            "-".join(map(str, layers)) + (f" ({name})" if name != "pixels" else "")
+            for layers, name in zip(self.layers, self.input_features, strict=True)
         ]
         counts = {kind: kinds.count(kind) for kind in kinds}
         return " + ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in counts.items())
@@ -95,7 +95,7 @@ def describe(model: Model, file: Path | None = None) -> Description:
     return Description(
         model=model.name,
         layers=tuple(member.layer_sizes for member in model.members),
-        input_normalizations=tuple(member.input_normalization for member in model.members),
+        input_features=tuple(member.input_features for member in model.members),
         parameters=model.parameter_count,
         size=None if content is None else len(content),
         sha256=None if content is None else hashlib.sha256(content).hexdigest(),

@@ -26,7 +26,7 @@ from digitcli.lines.pattern import ANY, Pattern
 from digitcli.lines.rows import find_rows, heights
 from digitcli.lines.search import best_path
 from digitcli.lines.split import Piece, Stroke, split
-from digitcli.model.input import as_features
+from digitcli.model.input import as_pixels
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 
@@ -236,7 +236,7 @@ def _scored(
         return [], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32)
     images = np.stack([digit_image(part, ink) for part in tried])
     with np.errstate(over="ignore", invalid="ignore"):
-        probabilities = model.first_look(as_features(images))
+        probabilities = model.first_look(as_pixels(images))
     if not np.isfinite(probabilities).all():
         probabilities = model.predict_proba(images)  # which says what is wrong with the model
     return tried, images, log_odds(whole[whole > least], probabilities)

@@ -1,24 +1,27 @@
-"""What a network may do to its 28×28 input before the first layer."""
+"""What a network may see of a 28×28 image: the features that enter its first layer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from digitcli.model.directions import COUNT, directions
+
 Images = NDArray[np.float32]
 
 _SIDE = 28
+PIXELS: Final = _SIDE * _SIDE
 _AXIS = np.arange(_SIDE, dtype=np.float32)
 _LEAST = np.float32(1e-6)
 _WIDTH = np.float32(4.5)  # pixels; that of a wide 2 or 4 of MNIST
 _STRETCH = (np.float32(0.75), np.float32(1.8))
 
 
-def none(images: Images) -> Images:
+def pixels(images: Images) -> Images:
     """Return `images`, shape (n, 784), as they are."""
     return images
 
@@ -83,15 +86,34 @@ def _moved_sideways(square: Images, source: Images) -> Images:
     return result
 
 
-INPUT_NORMALIZATIONS: Final[dict[str, Callable[[Images], Images]]] = {
-    "none": none,
-    "deslant": deslant,
-    "width": width,
+class InputFeatures(NamedTuple):
+    """Features of an image.
+
+    Attributes
+    ----------
+    inputs : int
+        How many there are.
+    of : callable
+        Gives them, shape (n, inputs), for images of shape (n, 784) with values from 0 to 1.
+    """
+
+    inputs: int
+    of: Callable[[Images], Images]
+
+
+INPUT_FEATURES: Final[dict[str, InputFeatures]] = {
+    "pixels": InputFeatures(PIXELS, pixels),
+    "deslant": InputFeatures(PIXELS, deslant),
+    "width": InputFeatures(PIXELS, width),
+    "directions": InputFeatures(COUNT, directions),
+    "deslant-directions": InputFeatures(COUNT, lambda images: directions(deslant(images))),
+    "width-directions": InputFeatures(COUNT, lambda images: directions(width(images))),
 }
+"""Members of a committee that see a digit in different ways err in different ways."""
 
 
-def as_features(images: NDArray[np.generic]) -> Images:
-    """Return images as the rows that a network reads.
+def as_pixels(images: NDArray[np.generic]) -> Images:
+    """Return images as rows of pixels.
 
     Parameters
     ----------
@@ -104,10 +126,10 @@ def as_features(images: NDArray[np.generic]) -> Images:
         Values from 0 to 1.
     """
     flat = images.reshape(len(images), math.prod(images.shape[1:]))
-    if flat.shape[1] != 784:
+    if flat.shape[1] != PIXELS:
         raise ValueError(f"images have shape {images.shape}, not (n, 28, 28) or (n, 784)")
     if flat.dtype == np.uint8:
         scaled: Images = np.multiply(flat, np.float32(1 / 255), dtype=np.float32)
         return scaled
-    features: Images = flat.astype(np.float32, copy=False)
-    return features
+    rows: Images = flat.astype(np.float32, copy=False)
+    return rows

@@ -15,7 +15,7 @@ from digitcli.errors import ModelError
 from digitcli.files import atomic_write
 from digitcli.model import plainpickle
 from digitcli.model.halves import widen
-from digitcli.model.input import INPUT_NORMALIZATIONS
+from digitcli.model.input import INPUT_FEATURES
 from digitcli.model.network import Model, Network
 
 FORMAT: Final = "digitcli-model"
@@ -55,7 +55,7 @@ def pack_network(network: Network, *, dtype: str = "float32") -> dict[str, Any]:
     """Return `network` as plain builtins."""
     code = {"float32": "<f4", "float16": "<f2"}[dtype]
     return {
-        "input_normalization": network.input_normalization,
+        "input_features": network.input_features,
         "weights": [_pack(weight, code) for weight in network.stored],
         "biases": [_pack(bias, code) for bias in network.biases],
     }
@@ -146,18 +146,19 @@ def unpack_network(member: object) -> Network:
     """
     if not isinstance(member, dict):
         raise ValueError("a network is damaged")
-    normalization = member.get("input_normalization")
-    if not isinstance(normalization, str) or normalization not in INPUT_NORMALIZATIONS:
-        raise ValueError(f"input normalization {normalization!r:.40} is not known")
+    features = member.get("input_features")
+    if not isinstance(features, str) or features not in INPUT_FEATURES:
+        raise ValueError(f"input features {features!r:.40} are not known")
     weights = _unpack_all(member.get("weights"), ndim=2)
     biases = _unpack_all(member.get("biases"), ndim=1)
-    sizes = [784, *(weight.shape[1] for weight in weights)]
+    inputs = INPUT_FEATURES[features].inputs
+    sizes = [inputs, *(weight.shape[1] for weight in weights)]
     if len(weights) != len(biases) or sizes[-1] != 10:
-        raise ValueError("its layers do not lead from 784 inputs to 10 digits")
+        raise ValueError(f"its layers do not lead from {inputs} inputs to 10 digits")
     for units_in, units_out, weight, bias in zip(sizes, sizes[1:], weights, biases, strict=False):
         if weight.shape != (units_in, units_out) or bias.shape != (units_out,):
             raise ValueError(f"layer shapes do not chain ({weight.shape} after {units_in} units)")
-    return Network(weights, tuple(map(widen, biases)), normalization)
+    return Network(weights, tuple(map(widen, biases)), features)
 
 
 def _pack(array: NDArray[np.floating], code: str) -> dict[str, Any]:

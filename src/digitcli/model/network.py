@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ModelError
 from digitcli.model.halves import widen
-from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.second_look import look_twice
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
+    from sklearn.neural_network import MLPClassifier
 
 _ROWS = 2048
 """Images that pass through the layers together: enough for BLAS, little memory."""
@@ -29,22 +30,22 @@ class Network:
 
     Attributes
     ----------
-    stored : tuple of ndarray of float32 or float16, shapes (784, h1), (h1, h2), …, (hk, 10)
+    stored : tuple of ndarray of float32 or float16, shapes (inputs, h1), (h1, h2), …, (hk, 10)
         The weights as they were trained, or as their file holds them until all are needed.
     biases : tuple of ndarray of float32, shapes (h1,), …, (10,)
-    input_normalization : str
-        A key of `digitcli.model.input.INPUT_NORMALIZATIONS`.
+    input_features : str
+        A key of `digitcli.model.input.INPUT_FEATURES`.
     """
 
     def __init__(
         self,
         stored: tuple[NDArray[np.floating], ...],
         biases: tuple[NDArray[np.float32], ...],
-        input_normalization: str = "none",
+        input_features: str = "pixels",
     ) -> None:
         self.stored = stored
         self.biases = biases
-        self.input_normalization = input_normalization
+        self.input_features = input_features
 
     @cached_property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
@@ -54,7 +55,7 @@ class Network:
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """Units per layer from the 784 inputs to the 10 outputs."""
+        """Units per layer from the inputs to the 10 outputs."""
         return (len(self.stored[0]), *(weight.shape[1] for weight in self.stored))
 
     @property
@@ -62,9 +63,13 @@ class Network:
         """Number of weights and biases."""
         return sum(array.size for array in (*self.stored, *self.biases))
 
-    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict_proba(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each digit, shape (n, 10), for rows of shape (n, 784)."""
-        activation = INPUT_NORMALIZATIONS[self.input_normalization](features)
+        return self.predict_proba_of(INPUT_FEATURES[self.input_features].of(images))
+
+    def predict_proba_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the same for the images' input features, shape (n, inputs)."""
+        activation = features
         for layer, bias in enumerate(self.biases):
             if layer:
                 np.maximum(activation, 0, out=activation)
@@ -79,26 +84,17 @@ class Network:
         used = np.flatnonzero(rows.any(axis=0))
         return rows[:, used] @ widen(self.stored[layer][used])
 
-    def to_sklearn(self) -> ClassifierMixin:
-        """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
-
-        It is an `MLPClassifier` on (n, 784) features from 0 to 1, behind a `FunctionTransformer`
-        where the network normalizes its input.
-        """
+    def to_sklearn(self) -> MLPClassifier:
+        """Return a fitted `MLPClassifier` that takes the input features, shape (n, inputs)."""
         from sklearn.neural_network import MLPClassifier
 
-        classifier = MLPClassifier(hidden_layer_sizes=self.layer_sizes[1:-1], solver="sgd")
+        sizes = self.layer_sizes
+        classifier = MLPClassifier(hidden_layer_sizes=sizes[1:-1], solver="sgd")
         digits = np.arange(10)
-        classifier.partial_fit(np.zeros((10, 784), np.float32), digits, classes=digits)
+        classifier.partial_fit(np.zeros((10, sizes[0]), np.float32), digits, classes=digits)
         classifier.coefs_ = [weight.copy() for weight in self.weights]
         classifier.intercepts_ = [bias.copy() for bias in self.biases]
-        if self.input_normalization == "none":
-            return classifier
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer
-
-        normalize = FunctionTransformer(INPUT_NORMALIZATIONS[self.input_normalization])
-        return make_pipeline(normalize, classifier)
+        return classifier
 
 
 class Model:
@@ -152,7 +148,7 @@ class Model:
         probabilities = np.empty((len(images), 10), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is an error below
             for rows in _chunks(len(images)):
-                probabilities[rows] = look_twice(self.first_look, as_features(images[rows]))
+                probabilities[rows] = look_twice(self.first_look, as_pixels(images[rows]))
         if not np.isfinite(probabilities).all():
             raise ModelError(f"{self.name} overflows on this picture; train the model again")
         return probabilities
@@ -173,8 +169,8 @@ class Model:
     def to_sklearn(self) -> ClassifierMixin:
         """Return a fitted scikit-learn classifier with the same probabilities to 1e-5.
 
-        One network is an `MLPClassifier`; several, or one that normalizes its input, are a soft
-        `VotingClassifier` of them. Both take features of shape (n, 784) from 0 to 1.
+        One network is an `MLPClassifier`, several are a soft `VotingClassifier` of them. Both take
+        pixels of shape (n, 784) from 0 to 1.
         """
         from digitcli.model.estimators import estimator_of
 

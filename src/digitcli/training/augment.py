@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from digitcli.model.input import INPUT_FEATURES, InputFeatures
+
 Float32Array = NDArray[np.float32]
-Normalize = Callable[[Float32Array], Float32Array]
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -298,7 +299,7 @@ def augment(
     seed: int,
     epoch: int,
     threads: int = 1,
-    normalize: Normalize | None = None,
+    features: InputFeatures | None = None,
 ) -> Float32Array:
     """Distort every image anew.
 
@@ -312,27 +313,27 @@ def augment(
         Equal seed, epoch and images give equal results, whatever the number of threads.
     threads : int
         Threads to work with; NumPy releases the interpreter lock.
-    normalize : callable, optional
-        What the network does to its input; see `digitcli.model.input`.
+    features : InputFeatures, optional
+        What the network sees of the distorted images; their pixels by default.
 
     Returns
     -------
-    ndarray of float32, shape (n, 784)
-        Distorted digits, values in [0, 1].
+    ndarray of float32, shape (n, 784) or (n, features.inputs)
+        Distorted digits, values in [0, 1], or their features.
 
     References
     ----------
     Simard, Steinkraus, Platt: Best Practices for Convolutional Neural Networks Applied to Visual
     Document Analysis. ICDAR 2003.
     """
-    result = np.empty((len(images), PIXELS), np.float32)
+    features = features or INPUT_FEATURES["pixels"]
+    result = np.empty((len(images), features.inputs), np.float32)
 
     def work(chunk: int) -> None:
         part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         seeds = np.random.SeedSequence(seed, spawn_key=(epoch, chunk))
         rng = np.random.Generator(np.random.SFC64(seeds))
-        distorted = _augment_chunk(images[part], settings, rng)
-        result[part] = distorted if normalize is None else normalize(distorted)
+        result[part] = features.of(_augment_chunk(images[part], settings, rng))
 
     chunks = range(-(-len(images) // CHUNK))
     if threads == 1:
@@ -352,7 +353,7 @@ def augmented_epochs(
     seed: int,
     epochs: range,
     threads: int = 1,
-    normalize: Normalize | None = None,
+    features: InputFeatures | None = None,
 ) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
     """Shuffled and distorted training data of each epoch, made while the one before is used.
 
@@ -366,13 +367,13 @@ def augmented_epochs(
     epochs : range
         Epochs to go through; starting in the middle gives the same data as coming from the start.
     threads : int
-    normalize : callable, optional
-        What the network does to its input.
+    features : InputFeatures, optional
+        What the network sees of the distorted images; their pixels by default.
 
     Yields
     ------
-    (ndarray of float32, shape (n, 784), ndarray of uint8, shape (n,))
-        The epoch's images in [0, 1] and their labels.
+    (ndarray of float32, shape (n, 784) or (n, features.inputs), ndarray of uint8, shape (n,))
+        The epoch's images in [0, 1], or their features, and their labels.
     """
 
     def prepare(epoch: int) -> tuple[Float32Array, NDArray[np.uint8]]:
@@ -384,7 +385,7 @@ def augmented_epochs(
             seed=seed,
             epoch=epoch,
             threads=threads,
-            normalize=normalize,
+            features=features,
         )
         return distorted, labels[order]
 

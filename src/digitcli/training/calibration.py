@@ -57,7 +57,7 @@ def fold_temperature(network: Network, temperature: float) -> Network:
     return Network(
         (*network.weights[:-1], network.weights[-1] * scale),
         (*network.biases[:-1], network.biases[-1] * scale),
-        network.input_normalization,
+        network.input_features,
     )
 
 

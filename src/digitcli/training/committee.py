@@ -40,7 +40,7 @@ class Member:
     seed : int
         Decides its first weights and the order and distortions of its images.
     patience : int
-    input_normalization : str
+    input_features : str
     start : Network, optional
         Its first weights instead of random ones.
     checkpoint : Checkpoint, optional
@@ -54,7 +54,7 @@ class Member:
     recipe: Recipe
     seed: int
     patience: int
-    input_normalization: str = "none"
+    input_features: str = "pixels"
     start: Any = None
     checkpoint: Checkpoint | None = None
     resume: bool = False
@@ -165,9 +165,7 @@ def _train_member(
     first = (
         state_from(member.start)
         if member.start is not None
-        else initial_state(
-            member.recipe, seed=member.seed, input_normalization=member.input_normalization
-        )
+        else initial_state(member.recipe, seed=member.seed, input_features=member.input_features)
     )
     state = (checkpoint.load() if checkpoint is not None and member.resume else None) or first
     try:

@@ -32,6 +32,8 @@ class Recipe:
         Distortions of the training images; None trains on the images as they are.
     calm_epochs : int
         In the last epochs, this many, the distortions have half their strength.
+    input_features : tuple of str
+        Keys of `digitcli.model.input.INPUT_FEATURES`, which the networks of a model take in turn.
     """
 
     hidden_layer_sizes: tuple[int, ...]
@@ -43,6 +45,7 @@ class Recipe:
     alpha: float
     augmentation: Augmentation | None
     calm_epochs: int = 0
+    input_features: tuple[str, ...] = ("directions",)
 
     def learning_rate(self, epoch: float) -> float:
         """Learning rate at a point of time, in epochs since the start (0 to `epochs`)."""

@@ -16,7 +16,7 @@ from digitcli import __version__
 from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
 from digitcli.evaluation.metrics import accuracy, expected_calibration_error, log_loss
-from digitcli.model.input import as_features
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.modelfile import MAX_FILE_BYTES, MAX_MEMBERS
 from digitcli.model.network import Model, Network
 from digitcli.model.plainpickle import MAX_ITEMS
@@ -48,8 +48,6 @@ class Plan:
         Training ends when the validation loss has not reached a new low for so many epochs.
     members : int
         Networks in the model.
-    input_normalizations : tuple of str
-        Members take them in turn.
     dtype : {"float32", "float16"}
         Of the weights in the file.
     start : Model, optional
@@ -66,7 +64,6 @@ class Plan:
     validation: float = 0.1
     patience: int = 10**9
     members: int = 1
-    input_normalizations: tuple[str, ...] = ("none",)
     dtype: str = "float32"
     start: Model | None = None
     rehearsal: Dataset | None = None
@@ -216,7 +213,8 @@ def trial_output(output: Path, trial: int) -> Path:
 
 def _check_size(plan: Plan) -> None:
     """Refuse a training whose files could not be read again, before it takes its time."""
-    sizes = (784, *plan.recipe.hidden_layer_sizes, 10)
+    inputs = max(INPUT_FEATURES[name].inputs for name in plan.recipe.input_features)
+    sizes = (inputs, *plan.recipe.hidden_layer_sizes, 10)
     weights = sum((units + 1) * following for units, following in pairwise(sizes))
     in_model = weights * plan.members * (2 if plan.dtype == "float16" else 4)
     in_checkpoint = weights * 2 * 4
@@ -240,11 +238,10 @@ def plan_members(
     data = fingerprint(dataset)
     members = []
     for index, seed in enumerate(member_seeds(plan.seed, plan.members)):
-        normalization = plan.input_normalizations[index % len(plan.input_normalizations)]
+        features = plan.recipe.input_features[index % len(plan.recipe.input_features)]
         start = None
         if plan.start is not None:
             start = plan.start.members[index % len(plan.start.members)]
-            normalization = start.input_normalization
         checkpoint = None
         if output is not None:
             number = index + 1 if plan.members > 1 else None
@@ -255,13 +252,13 @@ def plan_members(
                 "split_seed": plan.seed,
                 "validation": plan.validation,
                 "patience": plan.patience,
-                "input_normalization": normalization,
+                "input_features": features,
                 "init_from": None if start is None else _network_fingerprint(start),
                 "versions": _versions(),
             }
             checkpoint = Checkpoint(checkpoint_path(output, number), settings, interval=interval)
         members.append(
-            Member(plan.recipe, seed, plan.patience, normalization, start, checkpoint, resume)
+            Member(plan.recipe, seed, plan.patience, features, start, checkpoint, resume)
         )
     return members
 
@@ -298,7 +295,7 @@ def _finish(
     """Calibrate the networks together, measure them and write down how they were made."""
     networks = [state.best for state in states]
     temperature = fit_temperature(
-        [network.predict_proba(as_features(data.validation.images)) for network in networks],
+        [network.predict_proba(as_pixels(data.validation.images)) for network in networks],
         data.validation.labels,
     )
     networks = [fold_temperature(network, temperature) for network in networks]
@@ -342,7 +339,7 @@ def _finish(
     each = [
         {
             "seed": seeds[index],
-            "input_normalization": state.best.input_normalization,
+            "input_features": state.best.input_features,
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "history": _columns(state.history),
@@ -377,7 +374,7 @@ def _rounded(network: Network) -> Network:
     ]
     if not all(np.isfinite(array).all() for layers in arrays for array in layers):
         raise TrainingError("a weight is too large for float16; use --dtype float32")
-    return Network(arrays[0], arrays[1], network.input_normalization)
+    return Network(arrays[0], arrays[1], network.input_features)
 
 
 def _network_fingerprint(network: Network) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
-from digitcli.model.input import INPUT_NORMALIZATIONS, as_features
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
 from digitcli.training.augment import augmented_epochs
 from digitcli.training.memory import keep_freed_memory
@@ -98,22 +98,25 @@ def split_validation(training: Dataset, fraction: float, *, seed: int) -> Traini
     return TrainingData(training.take(np.flatnonzero(~aside)), training.take(np.flatnonzero(aside)))
 
 
-def initial_state(recipe: Recipe, *, seed: int, input_normalization: str = "none") -> TrainingState:
+def initial_state(recipe: Recipe, *, seed: int, input_features: str | None = None) -> TrainingState:
     """Return a network with random weights, before its first epoch.
+
+    It sees `input_features`, or what the recipe's first network sees.
 
     References
     ----------
     He, Zhang, Ren, Sun: Delving Deep into Rectifiers. ICCV 2015.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x1417,)))
-    sizes = (784, *recipe.hidden_layer_sizes, 10)
+    input_features = input_features or recipe.input_features[0]
+    sizes = (INPUT_FEATURES[input_features].inputs, *recipe.hidden_layer_sizes, 10)
     weights = [
         rng.standard_normal((inputs, outputs), dtype=np.float32) * np.float32(np.sqrt(2 / inputs))
         for inputs, outputs in pairwise(sizes)
     ]
     weights[-1] *= np.float32(0.5)
     biases = tuple(np.zeros(outputs, np.float32) for outputs in sizes[1:])
-    return state_from(Network(tuple(weights), biases, input_normalization))
+    return state_from(Network(tuple(weights), biases, input_features))
 
 
 def state_from(network: Network) -> TrainingState:
@@ -174,8 +177,8 @@ def train(
             contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs,
         ):
             learner = _Learner(recipe, state)
-            validation = INPUT_NORMALIZATIONS[state.network.input_normalization](
-                as_features(data.validation.images)
+            validation = INPUT_FEATURES[state.network.input_features].of(
+                as_pixels(data.validation.images)
             )
             for images, labels in epochs:
                 if state.epoch - state.best_epoch >= patience:
@@ -249,7 +252,7 @@ def _epochs(
     training: Dataset, recipe: Recipe, seed: int, state: TrainingState, threads: int
 ) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
     """Yield the features and labels of each epoch that is still to come."""
-    normalize = INPUT_NORMALIZATIONS[state.network.input_normalization]
+    features = INPUT_FEATURES[state.network.input_features]
     remaining = range(state.epoch, recipe.epochs)
     if recipe.augmentation is not None:
         with contextlib.closing(
@@ -260,16 +263,16 @@ def _epochs(
                 seed=seed,
                 epochs=remaining,
                 threads=threads,
-                normalize=normalize,
+                features=features,
             )
         ) as epochs:
             yield from epochs
         return
-    features = normalize(as_features(training.images))
+    rows = features.of(as_pixels(training.images))
     for epoch in remaining:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
-        order = rng.permutation(len(features))
-        yield features[order], training.labels[order]
+        order = rng.permutation(len(rows))
+        yield rows[order], training.labels[order]
 
 
 class _Learner:
@@ -277,7 +280,7 @@ class _Learner:
 
     def __init__(self, recipe: Recipe, state: TrainingState) -> None:
         self._recipe = recipe
-        self._classifier: Any = Network(state.network.weights, state.network.biases).to_sklearn()
+        self._classifier: Any = state.network.to_sklearn()
         self._classifier.set_params(
             momentum=recipe.momentum,
             nesterovs_momentum=True,
@@ -298,7 +301,7 @@ class _Learner:
         self.network = Network(
             tuple(weight.copy() for weight in self._classifier.coefs_),
             tuple(bias.copy() for bias in self._classifier.intercepts_),
-            self.network.input_normalization,
+            self.network.input_features,
         )
         return loss / len(labels)
 
@@ -348,11 +351,10 @@ def _diverged(learning_rate: float) -> TrainingError:
 def _validate(
     network: Network, features: Float32Array, labels: NDArray[np.uint8]
 ) -> tuple[float | None, float | None]:
-    """Return log loss and accuracy on normalized features, or nothing where there are none."""
+    """Return log loss and accuracy on input features, or nothing where there are none."""
     if not len(labels):
         return None, None
-    network = Network(network.weights, network.biases)
-    probabilities = np.concatenate([network.predict_proba(rows) for rows in _chunks(features)])
+    probabilities = np.concatenate([network.predict_proba_of(rows) for rows in _chunks(features)])
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     loss = -float(np.mean(np.log(np.maximum(true, _TINY))))
     return loss, float(np.mean(probabilities.argmax(axis=1) == labels))

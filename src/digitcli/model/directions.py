@@ -1,0 +1,100 @@
+"""Which way the edges of a digit face, and about where: what a network may see instead of pixels.
+
+A pixel tells where ink is. That a stroke runs one way here and another way there, which is what
+makes a digit, a network has to find out from many of them; told so, it learns from fewer epochs
+and errs half as often.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.float32]
+
+_SIDE: Final = 28
+_CELLS: Final = 9
+_SIGMA: Final = 1.4
+"""Pixels; near sqrt(2)/pi times the distance of the cells, so that they overlap."""
+_GAIN: Final = np.float32(3)
+"""Makes the features of a digit about as large as its pixels, and so the learning rates alike."""
+
+DIRECTIONS: Final = 8
+COUNT: Final = DIRECTIONS * _CELLS * _CELLS
+"""Features of an image."""
+
+
+def directions(images: Images) -> Images:
+    """Return the strength of the edges in eight directions and 9×9 overlapping cells.
+
+    Sobel's operator gives the gradient of each pixel. It is the sum of a vector along an axis and
+    one along a diagonal, the two directions nearest to it, and counts in both with their lengths.
+    The lengths in each direction are averaged in Gaussian cells; the square root of that keeps
+    faint strokes from being overlooked beside bold ones.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, 784)
+        Values from 0 to 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 648)
+        Not negative; all directions of all cells, direction by direction.
+
+    References
+    ----------
+    Liu, Nakashima, Sako, Fujisawa: Handwritten digit recognition: benchmarking of state-of-the-art
+    techniques. Pattern Recognition 36 (2003), there "gradient feature".
+    """
+    padded = np.zeros((len(images), _SIDE + 2, _SIDE + 2), np.float32)
+    padded[:, 1:-1, 1:-1] = images.reshape(-1, _SIDE, _SIDE)
+    across, down = _sobel(padded), _sobel(padded.swapaxes(1, 2)).swapaxes(1, 2)
+    rightwards, downwards = across > 0, down > 0
+    np.abs(across, out=across)
+    np.abs(down, out=down)
+    diagonal = np.minimum(across, down)
+    across -= diagonal
+    down -= diagonal
+    diagonal *= np.float32(math.sqrt(2))
+    planes = np.empty((len(images), DIRECTIONS, _SIDE, _SIDE), np.float32)
+    for plane, (length, chosen) in enumerate(
+        (
+            (across, rightwards),
+            (across, ~rightwards),
+            (down, downwards),
+            (down, ~downwards),
+            (diagonal, rightwards & downwards),
+            (diagonal, rightwards & ~downwards),
+            (diagonal, ~rightwards & downwards),
+            (diagonal, ~(rightwards | downwards)),
+        )
+    ):
+        np.multiply(length, chosen, out=planes[:, plane])
+    cells = _cells()
+    averages = cells.T @ planes @ cells
+    result: Images = averages.astype(np.float32, copy=False).reshape(-1, COUNT)
+    np.sqrt(result, out=result)
+    result *= _GAIN
+    return result
+
+
+def _sobel(padded: Images) -> Images:
+    """Return the slope along each row of images (n, 30, 30), smoothed across it: (n, 28, 28)."""
+    smooth = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    slope: Images = (smooth[:, :, 2:] - smooth[:, :, :-2]) * np.float32(1 / 4)
+    return slope
+
+
+@lru_cache(maxsize=1)
+def _cells() -> Images:
+    """Return the share of each pixel of a row in each cell, shape (28, 9)."""
+    centres = (np.arange(_CELLS) + 0.5) * (_SIDE / _CELLS) - 0.5
+    distances = np.arange(_SIDE)[:, None] - centres
+    weights = np.exp(-(distances**2) / (2 * _SIGMA**2)).astype(np.float32)
+    shares: Images = weights / weights.sum(axis=0)
+    return shares
