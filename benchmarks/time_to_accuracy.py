@@ -3,9 +3,11 @@
     python benchmarks/time_to_accuracy.py --torch-python /tmp/torch/bin/python [--epochs 20]
 
 where /tmp/torch is a virtual environment with ``pip install torch==2.13.0 kornia``. Same layers,
-batch size, optimizer and processors; `torch_mlp.py` says how the PyTorch side distorts. With equal
-epochs the ratio tells which is quicker. With --torch-epochs each side gets as many epochs as it
-needs for 99.3 % test accuracy, and the ratio is that of the times to it. Rounds are paired.
+batch size, optimizer, processors and pixels to see; `torch_mlp.py` says how the PyTorch side
+distorts. With equal epochs the ratio tells which is quicker. With --torch-epochs each side gets as
+many epochs as it needs for 99.3 % test accuracy, and the ratio is that of the times to it. Rounds
+are paired. With --features directions digitcli's network sees what it sees when nobody asks for
+pixels; PyTorch's still sees pixels.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--torch-python", type=Path, required=True)
     parser.add_argument("--recipe", choices=RECIPES, default="standard")
+    parser.add_argument("--features", default="pixels", help="what digitcli's network sees")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--torch-epochs", type=int, help="as many as --epochs by default")
     parser.add_argument("--augmentation", choices=("kornia", "grid_sample"), default="kornia")
@@ -48,7 +51,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder) / "model.joblib"
             train = [sys.executable, "-m", "digitcli", "train", "--recipe", options.recipe, "-q"]
-            ours, _ = run([*train, "--epochs", str(options.epochs), "-o", str(output), *data_dir])
+            train += ["--features", options.features, "--epochs", str(options.epochs)]
+            ours, _ = run([*train, "-o", str(output), *data_dir])
             accuracy = load_model(output).metadata["metrics"]["test_accuracy"]
         hyperparameters = {
             "--augmentation": options.augmentation,

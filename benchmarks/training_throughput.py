@@ -26,6 +26,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from digitcli.data.sources import load_dataset
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.training.committee import cpu_count
 from digitcli.training.recipe import RECIPES, Recipe
 from digitcli.training.trainer import (
@@ -51,8 +52,13 @@ def sgemm_peak(side: int = 2048, seconds: float = 1.0) -> float:
 
 def operations(recipe: Recipe) -> int:
     """Floating-point operations of forward and backward pass for one image."""
-    sizes = (784, *recipe.hidden_layer_sizes, 10)
-    return sum(6 * a * b for a, b in pairwise(sizes)) - 2 * 784 * sizes[1]
+    sizes = layer_sizes(recipe)
+    return sum(6 * a * b for a, b in pairwise(sizes)) - 2 * sizes[0] * sizes[1]
+
+
+def layer_sizes(recipe: Recipe) -> tuple[int, ...]:
+    inputs = INPUT_FEATURES[recipe.input_features[0]].inputs
+    return (inputs, *recipe.hidden_layer_sizes, 10)
 
 
 def digitcli_speed(data: TrainingData, recipe: Recipe) -> tuple[float, float]:
@@ -78,8 +84,9 @@ def digitcli_speed(data: TrainingData, recipe: Recipe) -> tuple[float, float]:
 
 
 def plain_speed(data: TrainingData, recipe: Recipe) -> float:
-    """Images a second of scikit-learn's own loop as most people call it."""
-    features = data.training.images.reshape(-1, 784) / 255.0
+    """Images a second of scikit-learn's own loop as most people call it, on the same features."""
+    pixels = as_pixels(data.training.images)
+    features = INPUT_FEATURES[recipe.input_features[0]].of(pixels).astype(np.float64)
     classifier = MLPClassifier(
         hidden_layer_sizes=recipe.hidden_layer_sizes, solver="sgd", max_iter=1, random_state=0
     )
@@ -101,7 +108,7 @@ def main() -> None:
     dataset = load_dataset("mnist", data_dir=arguments.data_dir)
     training = dataset.part("train").take(np.arange(arguments.images))
     data = split_validation(training, 0.1, seed=0)
-    layers = "-".join(map(str, (784, *recipe.hidden_layer_sizes, 10)))
+    layers = "-".join(map(str, layer_sizes(recipe)))
     print(f"{layers}, batches of {recipe.batch_size}, {len(data.training):,} images")
     print("images a second of digitcli, distorted and not, and of plain MLPClassifier.fit")
     print("round   peak GF/s   distorted   of peak   undistorted   of peak   plain   times plain")
