@@ -8,10 +8,10 @@ from pathlib import Path
 DATA_DIR_VARIABLE = "DIGITCLI_DATA_DIR"
 
 
-def data_dir(option: Path | None = None) -> Path:
+def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder for fetched data: the option, else the environment, else the platform's."""
     if option is not None:
-        return option
+        return Path(option)
     if chosen := os.environ.get(DATA_DIR_VARIABLE):
         return Path(chosen)
     from platformdirs import user_cache_path

@@ -23,6 +23,9 @@ _SIGMA: Final = 1.4
 _GAIN: Final = np.float32(3)
 """Makes the features of a digit about as large as its pixels, and so the learning rates alike."""
 
+_CHUNK: Final = 64
+"""Images at a time, in memory that is asked for once."""
+
 DIRECTIONS: Final = 8
 COUNT: Final = DIRECTIONS * _CELLS * _CELLS
 """Features of an image."""
@@ -51,36 +54,38 @@ def directions(images: Images) -> Images:
     Liu, Nakashima, Sako, Fujisawa: Handwritten digit recognition: benchmarking of state-of-the-art
     techniques. Pattern Recognition 36 (2003), there "gradient feature".
     """
+    result = np.empty((len(images), DIRECTIONS, _CELLS, _CELLS), np.float32)
+    cells = _cells()
+    planes = np.empty((min(len(images), _CHUNK), DIRECTIONS, _SIDE, _SIDE), np.float32)
+    for start in range(0, len(images), _CHUNK):
+        part = images[start : start + _CHUNK]
+        planes = planes[: len(part)]
+        _split(part, planes)
+        np.matmul(cells.T @ planes, cells, out=result[start : start + _CHUNK])
+    np.sqrt(result, out=result)
+    result *= _GAIN
+    return result.reshape(-1, COUNT)
+
+
+def _split(images: Images, planes: Images) -> None:
+    """Write the lengths of the gradients in each direction to planes (n, 8, 28, 28)."""
     padded = np.zeros((len(images), _SIDE + 2, _SIDE + 2), np.float32)
     padded[:, 1:-1, 1:-1] = images.reshape(-1, _SIDE, _SIDE)
     across, down = _sobel(padded), _sobel(padded.swapaxes(1, 2)).swapaxes(1, 2)
-    rightwards, downwards = across > 0, down > 0
+    right, below = across > 0, down > 0
     np.abs(across, out=across)
     np.abs(down, out=down)
     diagonal = np.minimum(across, down)
     across -= diagonal
     down -= diagonal
     diagonal *= np.float32(math.sqrt(2))
-    planes = np.empty((len(images), DIRECTIONS, _SIDE, _SIDE), np.float32)
+    diagonal_right = diagonal * right
+    diagonal -= diagonal_right
     for plane, (length, chosen) in enumerate(
-        (
-            (across, rightwards),
-            (across, ~rightwards),
-            (down, downwards),
-            (down, ~downwards),
-            (diagonal, rightwards & downwards),
-            (diagonal, rightwards & ~downwards),
-            (diagonal, ~rightwards & downwards),
-            (diagonal, ~(rightwards | downwards)),
-        )
+        ((across, right), (down, below), (diagonal_right, below), (diagonal, below))
     ):
-        np.multiply(length, chosen, out=planes[:, plane])
-    cells = _cells()
-    averages = cells.T @ planes @ cells
-    result: Images = averages.astype(np.float32, copy=False).reshape(-1, COUNT)
-    np.sqrt(result, out=result)
-    result *= _GAIN
-    return result
+        np.multiply(length, chosen, out=planes[:, 2 * plane])
+        np.subtract(length, planes[:, 2 * plane], out=planes[:, 2 * plane + 1])
 
 
 def _sobel(padded: Images) -> Images:
