@@ -350,7 +350,7 @@ def test_mnist_is_loaded_from_verified_files_and_fetched_when_missing(
     assert len(dataset.part("test")) == 100
     assert dataset.labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     steps.clear()
-    mnist.load_mnist(tmp_path, files=files, mirrors=[], on_step=steps.append)
+    mnist.load_mnist(str(tmp_path), files=files, mirrors=[], on_step=steps.append)
     assert not steps
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,13 +51,13 @@ MIRRORS = tuple(
 """Public copies of http://yann.lecun.com/exdb/mnist/, which itself no longer serves them."""
 
 
-def mnist_folder(data_dir: Path | None = None) -> Path:
+def mnist_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder inside the data folder where MNIST's files lie."""
     return resolve_data_dir(data_dir) / "mnist"
 
 
 def load_mnist(
-    data_dir: Path | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     *,
     files: Sequence[RemoteFile] = FILES,
     mirrors: Sequence[Mirror] = MIRRORS,

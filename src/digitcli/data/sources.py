@@ -16,7 +16,7 @@ OnError = Callable[[str, str], None]
 def load_dataset(
     source: str | os.PathLike[str],
     *,
-    data_dir: Path | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     polarity: str = "auto",
     on_error: OnError | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -29,7 +29,7 @@ def load_dataset(
     source : str or path
         ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn), an
         ``.npz`` file, one IDX file of a pair, or a folder with a sub-folder per digit.
-    data_dir : Path, optional
+    data_dir : path, optional
         Where fetched data lives; see `digitcli.paths.data_dir`.
     polarity : {"auto", "dark-on-light", "light-on-dark"}
         How to see the pictures of a folder.
