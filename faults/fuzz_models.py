@@ -23,6 +23,7 @@ from table import Row, main
 from digitcli.errors import ModelError
 from digitcli.evaluation.describe import describe, outline
 from digitcli.model import plainpickle
+from digitcli.model.input import INPUT_FEATURES
 from digitcli.model.modelfile import load_model, pack_network
 from digitcli.model.network import Network
 from digitcli.training.checkpoint import Checkpoint
@@ -42,7 +43,7 @@ def content(seed: int = 0, members: int = 1, dtype: str = "float32") -> dict[str
     return {
         "format": "digitcli-model",
         "version": 1,
-        "members": [pack_network(_network(rng), dtype=dtype) for _ in range(members)],
+        "members": [pack_network(_network(rng, seed % 2), dtype=dtype) for _ in range(members)],
         "metadata": {
             "made_by": "digitcli", "seed": seed, "interrupted": False, "temperature": 1.25,
             "data": {"name": "digits", "training_images": 1293, "sha256": "0" * 64},
@@ -52,11 +53,13 @@ def content(seed: int = 0, members: int = 1, dtype: str = "float32") -> dict[str
     }  # fmt: skip
 
 
-def _network(rng: np.random.Generator) -> Network:
-    sizes = (784, 6, 10)
+def _network(rng: np.random.Generator, kind: int) -> Network:
+    features = ("directions", "pixels")[kind]
+    sizes = (INPUT_FEATURES[features].inputs, 6, 10)
     return Network(
         tuple(rng.normal(0, 0.1, shape).astype(np.float32) for shape in pairwise(sizes)),
         tuple(rng.normal(0, 0.1, units).astype(np.float32) for units in sizes[1:]),
+        features,
     )
 
 
@@ -68,7 +71,7 @@ def checkpoint(seed: int = 0) -> dict[str, Any]:
         "settings": {"hidden_layer_sizes": [6], "seed": 0, "data": "0" * 64},
         "epoch": 8, "best_epoch": 7, "best_loss": 0.5,
         "history": [{"epoch": epoch, "validation_loss": 1 / epoch} for epoch in range(1, 9)],
-        "network": model["members"][0], "best": content(seed + 1)["members"][0],
+        "network": model["members"][0], "best": content(seed + 2)["members"][0],
     }  # fmt: skip
 
 
@@ -82,7 +85,7 @@ def read_model(path: Path) -> None:
     """Load a model as every command does, and use all of it."""
     model = load_model(path)
     for network in model.members:
-        assert network.layer_sizes[0] == 784
+        assert network.layer_sizes[0] == INPUT_FEATURES[network.input_features].inputs
         assert network.layer_sizes[-1] == 10
         assert all(np.isfinite(array).all() for array in (*network.weights, *network.biases))
     description = describe(model, path)
@@ -98,7 +101,8 @@ def read_checkpoint(path: Path) -> None:
     settings = {"hidden_layer_sizes": [6], "seed": 0, "data": "0" * 64}
     state = Checkpoint(path, settings, interval=0).load()
     assert state is not None
-    assert state.network.layer_sizes == state.best.layer_sizes == (784, 6, 10)
+    inputs = INPUT_FEATURES[state.network.input_features].inputs
+    assert state.network.layer_sizes == state.best.layer_sizes == (inputs, 6, 10)
 
 
 def structure(data: bytes) -> list[int]:
