@@ -3,11 +3,11 @@
     python benchmarks/time_to_accuracy.py --torch-python /tmp/torch/bin/python [--epochs 20]
 
 where /tmp/torch is a virtual environment with ``pip install torch==2.13.0 kornia``. Both get the
-same layers, batch size, optimizer and processors; `torch_mlp.py` says how the PyTorch side distorts,
-and digitcli's distortions are those of the recipe quick. With --features pixels both networks see
-pixels, and equal epochs tell which program is quicker. With --torch-epochs each side gets as many
-epochs as it needs for 99.3 % test accuracy, and the ratio is that of the times to it. Rounds are
-paired.
+same layers, batch size, optimizer and processors; `torch_mlp.py` says how the PyTorch side
+distorts, and digitcli's distortions are those of the recipe quick. With --features pixels both
+networks see pixels, and equal epochs tell which program is quicker. With --torch-epochs each side
+gets as many epochs as it needs for 99.3 % test accuracy, and the ratio is that of the times to it.
+Rounds are paired.
 """
 
 from __future__ import annotations
