@@ -129,14 +129,14 @@ RECIPES = {
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1200, 800),
-        epochs=60,
+        epochs=110,
         batch_size=512,
-        learning_rate_init=0.05,
+        learning_rate_init=0.15,
         warmup_epochs=2,
         momentum=0.9,
         alpha=0.05,
         augmentation=EVERYDAY,
-        calm_epochs=20,
+        calm_epochs=14,
     ),
     "small": Recipe(
         hidden_layer_sizes=(256, 128),
