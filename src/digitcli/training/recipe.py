@@ -125,7 +125,6 @@ RECIPES = {
         alpha=0.05,
         augmentation=EVERYDAY,
         calm_epochs=30,
-        input_features=("directions", "deslant-directions", "width-directions"),
     ),
     "shipped": Recipe(
         hidden_layer_sizes=(1200, 800),
