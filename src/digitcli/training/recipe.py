@@ -105,14 +105,14 @@ RECIPES = {
         calm_epochs=2,
     ),
     "standard": Recipe(
-        hidden_layer_sizes=(1000, 500),
+        hidden_layer_sizes=(1200, 600),
         epochs=40,
         batch_size=512,
         learning_rate_init=0.25,
         warmup_epochs=2,
         momentum=0.9,
         alpha=0.05,
-        augmentation=EVERYDAY,
+        augmentation=HANDWRITING,
         calm_epochs=8,
     ),
     "best": Recipe(
