@@ -62,10 +62,12 @@ def test_rows_are_independent_and_stay_in_range(name):
     assert together.dtype == np.float32
     assert together.shape == (len(images), features.inputs)
     assert together.min() >= 0
-    assert together.max() <= (5 if name.endswith("directions") else 1 + 1e-6)
+    seen_as_pixels = not name.endswith("directions")
+    assert together.max() <= (1 + 1e-6 if seen_as_pixels else 5)
     for row in range(len(images)):
         alone = features.of(images[row : row + 1])[0]
-        np.testing.assert_allclose(alone, together[row], atol=2e-3)
+        # a square root makes much of the last bits of what is nearly zero
+        np.testing.assert_allclose(alone, together[row], atol=1e-5 if seen_as_pixels else 2e-3)
     assert len(features.of(as_pixels(np.empty((0, 28, 28), np.uint8)))) == 0
 
 
