@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,11 @@ import pytest
 
 from conftest import Run, clean_environment
 from digitcli.data.uci import load_digits
-from digitcli.errors import ExitCode
+from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
-from digitcli.training.trainer import split_validation
+from digitcli.training.trainer import EpochRecord, split_validation
 
 COMMITTEE = (
     "train", "--dataset", "digits", "--hidden", "16", "--members", "3", "--jobs", "2",
@@ -137,3 +139,47 @@ def test_ctrl_c_saves_the_members_as_far_as_they_are(tmp_path: Path) -> None:
     assert "interrupted after epoch" in stderr
     assert "Traceback" not in stderr
     assert len(load_model(tmp_path / "model.joblib").members) == 2
+
+
+def train_two(folder: Path, *, on_epoch: Callable[[int, EpochRecord], None]) -> tuple[int, ...]:
+    """Train two small networks side by side and return how many epochs each had."""
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=20)
+    plan = Plan(recipe, members=2)
+    output = folder / "model.joblib"
+    outcome = train_model(
+        load_digits(), plan, output=output, checkpoint_interval=0, jobs=2, on_epoch=on_epoch
+    )
+    return outcome.epochs
+
+
+def kill_children(*, workers: bool) -> int:
+    """Kill the processes that train, or the one through which they tell how it goes."""
+    children = [child for child in active_children() if child.name.startswith("Loky") is workers]
+    for child in children:
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+    return len(children)
+
+
+def test_a_process_that_the_system_kills_is_named_with_the_way_on(tmp_path: Path) -> None:
+    killed = 0
+
+    def on_epoch(member: int, record: EpochRecord) -> None:
+        nonlocal killed
+        killed = killed or kill_children(workers=True)
+
+    with pytest.raises(TrainingError, match=r"--resume goes on, and needs less with --jobs 1"):
+        train_two(tmp_path, on_epoch=on_epoch)
+    assert killed == 2
+    assert list(tmp_path.glob("*.checkpoint"))
+
+
+def test_training_goes_on_when_nothing_can_be_told_of_it(tmp_path: Path) -> None:
+    killed = 0
+
+    def on_epoch(member: int, record: EpochRecord) -> None:
+        nonlocal killed
+        killed = killed or kill_children(workers=False)
+
+    assert train_two(tmp_path, on_epoch=on_epoch) == (20, 20)
+    assert killed == 1

@@ -6,8 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import Manager, current_process
 from typing import Any
 
@@ -106,7 +108,7 @@ def train_members(
     KeyboardInterrupt
         On Ctrl-C with others; their checkpoints tell where they stood.
     TrainingError
-        When training diverges, or ends every worker that tries.
+        When training diverges, ends every worker that tries, or the system ends its process.
     """
     processors = cpu_count()
     if scheduler is not None:
@@ -129,6 +131,11 @@ def train_members(
             )
         except Interrupted:  # with one job joblib trains here
             raise KeyboardInterrupt from None
+        except BrokenProcessPool:
+            raise TrainingError(
+                "the system ended a process that trained a network, most likely for want of "
+                "memory; the same command with --resume goes on, and needs less with --jobs 1"
+            ) from None
 
 
 def _train_on_cluster(
@@ -221,13 +228,28 @@ def _reporting(on_epoch: OnEpoch | None) -> Iterator[Callable[[Any], None]]:
         queue = manager.Queue()
 
         def listen() -> None:
-            while (message := queue.get()) is not None:
+            while (message := _get(queue)) is not None:
                 _hear(message, on_epoch)
 
+        tell = partial(_put, queue)
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         try:
-            yield queue.put
+            yield tell
         finally:
-            queue.put(None)
+            tell(None)
             listener.join(timeout=5)
+
+
+# Training goes on, unseen, when the process that holds the queue has been killed.
+
+
+def _get(queue: Any) -> Any:
+    with suppress(OSError, EOFError):
+        return queue.get()
+    return None
+
+
+def _put(queue: Any, message: Any) -> None:
+    with suppress(OSError, EOFError):
+        queue.put(message)
