@@ -85,10 +85,13 @@ def test_a_single_digit_can_be_taught(
     assert accuracy(mine, digits) >= accuracy(known, digits) - 0.01
 
 
-def test_the_layers_are_those_of_the_model(digitcli: Run, known: Path) -> None:
-    result = digitcli("train", "--dataset", "digits", "--init-from", known, "--hidden", "12")
+@pytest.mark.parametrize(("option", "value"), [("--hidden", "12"), ("--features", "pixels")])
+def test_layers_and_features_are_those_of_the_model(
+    digitcli: Run, known: Path, option: str, value: str
+) -> None:
+    result = digitcli("train", "--dataset", "digits", "--init-from", known, option, value)
     assert result.returncode == ExitCode.USAGE
-    assert "--hidden" in result.stderr
+    assert f"{option} and --init-from exclude each other" in result.stderr
 
 
 def test_equal_inputs_give_an_equal_model(hand: Dataset, known: Path) -> None:
