@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from centroids import centroid_model
-from conftest import clean_environment
+from conftest import Run, clean_environment
 from digitcli import load_dataset
+from digitcli.errors import ExitCode
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -29,19 +31,23 @@ def result() -> Evaluation:
     return evaluate(model, from_two, against=other, unreadable=[Unreadable("a.png", "is empty")])
 
 
-def test_every_field_of_the_json_is_documented_and_no_other(result):
-    tables = re.split(
-        r"^`(\w+)`[^\n]*:", (DOCS / "evaluate-json.md").read_text(), flags=re.MULTILINE
-    )
-    documented = {"": tables[0]} | dict(zip(tables[1::2], tables[2::2], strict=True))
-    fields = {
+def documented_fields(page: str) -> dict[str, set[str]]:
+    """Return the fields in the table of each section of a page; the first has no name."""
+    sections = re.split(r"^`(\w+)`[^\n]*:", page, flags=re.MULTILINE)
+    tables = {"": sections[0]} | dict(zip(sections[1::2], sections[2::2], strict=True))
+    return {
         section: {
             name
             for row in re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
             for name in re.findall(r"`(\w+)`", row)
         }
-        for section, text in documented.items()
+        for section, text in tables.items()
     }
+
+
+def test_every_field_of_the_json_is_documented_and_no_other(result):
+    page, _, _ = (DOCS / "evaluate-json.md").read_text().partition("## With `--line`")
+    fields = documented_fields(page)
     told: dict[str, Any] = result.to_dict()
     assert fields.pop("") == told.keys()
     told |= {"disagreements": told["against"]["disagreements"]}
@@ -50,6 +56,18 @@ def test_every_field_of_the_json_is_documented_and_no_other(result):
     for name, value in nested.items():
         first = value[0] if isinstance(value, list) else value
         assert first.keys() == fields[name]
+
+
+def test_every_field_of_the_json_about_rows_is_documented_and_no_other(digitcli: Run, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,text\nmissing.png,12\n")
+    result = digitcli("evaluate", "--line", "labels.csv", "--format", "json")
+    assert result.returncode == ExitCode.PARTIAL
+    told = json.loads(result.stdout)
+    _, _, page = (DOCS / "evaluate-json.md").read_text().partition("## With `--line`")
+    assert documented_fields(page) == {
+        "": told.keys(),
+        "pictures": told["pictures"][0].keys(),
+    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from PIL import Image
 
+from digitcli.errors import ExitCode
 from digitcli.evaluation.lines import common_rows, edit_distance
 from drawings import save_reader
 from test_lines import page
@@ -90,6 +91,8 @@ def test_an_image_on_stdin(digitcli: Run, model: dict[str, str], picture: Path) 
         ("--pattern", "dd"),
         ("--line", "--pattern", "2x"),
         ("--line", "--length", "2", "--pattern", "dd"),
+        ("--line", "--jobs", "2"),
+        ("--line", "--top-k", "3"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -124,6 +127,27 @@ def test_evaluate_counts_pictures_rows_and_digits(
     assert [item["read"] for item in answer["pictures"]] == ["2074\n36", "1852"]
     with Image.open(tmp_path / "gallery.png") as gallery:
         assert gallery.width > 500
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--dataset", "digits"),
+        ("--split", "train"),
+        ("--against", "other.joblib"),
+        ("--fail-under-class", "0.9"),
+        ("--junit", "bars.xml"),
+        ("--report", "report.html"),
+    ],
+    ids=lambda option: option[0],
+)
+def test_evaluate_refuses_what_is_about_single_digits(
+    digitcli: Run, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    (tmp_path / "labels.csv").write_text("path,text\npage.png,12\n")
+    result = digitcli("evaluate", "--line", "labels.csv", *option)
+    assert result.returncode == ExitCode.USAGE
+    assert option[0] in result.stderr
 
 
 @pytest.mark.parametrize("text", ["path,label\na.png,1\n", "path,text\na.png,1a\n", "path,text\n"])

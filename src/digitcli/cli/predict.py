@@ -131,6 +131,10 @@ def command(
         raise UsageError(f"--explain {explain} is no folder; name one")
     if backend is Backend.DASK and (jobs > 1 or stdin_image or line):
         raise UsageError("--backend dask reads paths, and not --jobs, --line or --stdin-image")
+    if line and (jobs > 1 or top_k > 1):
+        raise UsageError(
+            "--line reads in one process and gives one reading; leave out --jobs and --top-k"
+        )
     if not paths:
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")

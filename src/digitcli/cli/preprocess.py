@@ -41,9 +41,7 @@ def command(
     ] = None,
     preview: Annotated[
         Path | None,
-        typer.Option(
-            metavar="SHEET.png", help="Also draw what the network will see.", show_default=False
-        ),
+        typer.Option(metavar="SHEET.png", help="Also draw some of the digits.", show_default=False),
     ] = None,
     polarity: PolarityOption = Polarity.AUTO,
     data_dir: DataDir = None,
@@ -51,6 +49,7 @@ def command(
 ) -> ExitCode:
     """Turn a source into one dataset file of 28×28 digits and print its path.
 
+    What is missing of MNIST is fetched first.
     A picture of a folder that cannot be read is left out with a line on stderr; the exit code is
     then 3.
     """

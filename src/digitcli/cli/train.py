@@ -83,7 +83,7 @@ def command(
         RecipeName | None,
         typer.Option(
             help="Named hyperparameters; the options below change single ones.  [default: "
-            "standard; small below 10,000 training images; fine-tune with --init-from]",
+            "standard; below 10,000 training images small, or fine-tune with --init-from]",
             show_default=False,
         ),
     ] = None,
@@ -231,7 +231,7 @@ def command(
         Path | None,
         typer.Option(
             metavar="SHEET.png",
-            help="Also draw what the network is fed in its first epoch.",
+            help="Also draw some training images, distorted as in the first epoch.",
             show_default=False,
         ),
     ] = None,

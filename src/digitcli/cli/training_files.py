@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def draw_preview(dataset: Dataset, plan: Plan, path: Path) -> None:
-    """Draw the training images as the first epoch feeds them to the network."""
+    """Draw some training images, distorted as in the first epoch."""
     import numpy as np
 
     from digitcli.data.preview import save_contact_sheet

@@ -1,4 +1,4 @@
-"""A contact sheet: what the network sees of a dataset, on one picture."""
+"""A contact sheet: some digits of a dataset, on one picture."""
 
 from __future__ import annotations
 

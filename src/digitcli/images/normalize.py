@@ -1,4 +1,4 @@
-"""From a picture to the 28×28 image that the network sees: the one place where all steps meet."""
+"""From a picture to the 28×28 image that the model is given: the one place where all steps meet."""
 
 from __future__ import annotations
 

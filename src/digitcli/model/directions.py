@@ -1,8 +1,8 @@
 """Which way the edges of a digit face, and about where: what a network may see instead of pixels.
 
 A pixel tells where ink is. That a stroke runs one way here and another way there, which is what
-makes a digit, a network has to find out from many of them; told so, it learns from fewer epochs
-and errs half as often.
+makes a digit, a network has to find out from many of them; told so, it needs fewer epochs and errs
+less often.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Network:
     def _times_weights(self, rows: NDArray[np.float32], layer: int) -> NDArray[np.float32]:
         if len(rows) > _FEW or "weights" in vars(self) or self.stored[layer].dtype == np.float32:
             return rows @ self.weights[layer]
-        # To widen all weights takes longer than to read a digit, where most inputs are zero.
+        # To widen all weights takes longer than to read a digit, for which most units are zero.
         used = np.flatnonzero(rows.any(axis=0))
         return rows[:, used] @ widen(self.stored[layer][used])
 
