@@ -22,7 +22,7 @@ from digitcli.data.uci import load_digits
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
-from digitcli.training.run import Plan, train_model
+from digitcli.training.run import Plan, plan_members, train_model
 from digitcli.training.trainer import EpochRecord, split_validation
 
 COMMITTEE = (
@@ -183,3 +183,61 @@ def test_training_goes_on_when_nothing_can_be_told_of_it(tmp_path: Path) -> None
 
     assert train_two(tmp_path, on_epoch=on_epoch) == (20, 20)
     assert killed == 1
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def is_running(pid: int) -> bool:
+    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return listed.stdout.strip()[:1] not in ("", "Z")
+
+
+def test_the_processes_of_a_killed_committee_end_with_it(tmp_path: Path) -> None:
+    process = start(tmp_path, "--epochs", "8000", "--patience", "8000")
+    while process.poll() is None and len(list(tmp_path.glob("*.checkpoint"))) < 2:
+        time.sleep(0.02)
+    started = children(process.pid)
+    assert len(started) >= 3  # two that train, and one that passes on how it goes
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 30
+    while any(map(is_running, started)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [pid for pid in started if is_running(pid)]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_ctrl_c_while_the_processes_start_leaves_no_traceback(tmp_path: Path, delay: float) -> None:
+    process = start(tmp_path, "--epochs", "8000", "--patience", "8000")
+    while process.poll() is None and len(children(process.pid)) < 3:
+        time.sleep(0.01)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert [
+        line for line in stderr.splitlines() if not line.startswith(("training", "network"))
+    ] in (
+        [],
+        ["interrupted before the first epoch ended; nothing was saved"],
+    )
+
+
+def test_checkpoints_of_an_earlier_run_are_not_taken_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=4)
+    output = tmp_path / "model.joblib"
+    train_model(load_digits(), Plan(recipe, members=2), output=output, jobs=1)
+    members = plan_members(load_digits(), Plan(recipe, members=2), output, False, 0)
+    assert all(member.checkpoint and member.checkpoint.load() for member in members)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("digitcli.training.run.train_members", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(load_digits(), Plan(recipe, members=2), output=output)

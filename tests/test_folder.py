@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +82,26 @@ def test_a_folder_without_readable_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "5" / "text.png").write_text("not a picture")
     with pytest.raises(DataError, match="no picture that could be read"):
         load_folder(tmp_path, on_error=lambda path, reason: None)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("3/a.png", "4/b.png", "4/locked/c.png"):
+        draw(tmp_path / name)
+    scandir = os.scandir
+
+    def deny(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)  # root may list any folder
+    told: list[tuple[str, str]] = []
+    data = load_folder(tmp_path, on_error=lambda path, reason: told.append((path, reason)))
+    assert data.labels.tolist() == [3, 4]
+    ((path, reason),) = told
+    assert path == os.fspath(tmp_path / "4/locked")
+    assert "cannot be listed: permission denied" in reason
+    with pytest.raises(DataError, match="cannot be listed"):
+        load_folder(tmp_path)

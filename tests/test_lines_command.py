@@ -125,6 +125,7 @@ def test_evaluate_counts_pictures_rows_and_digits(
     assert answer["row_accuracy"] == pytest.approx(2 / 3)
     assert answer["digit_error_rate"] == pytest.approx(1 / 10)
     assert [item["read"] for item in answer["pictures"]] == ["2074\n36", "1852"]
+    assert "pictures entirely right 0.5000 is below 0.9 (1 of 2 wrong)" in result.stderr
     with Image.open(tmp_path / "gallery.png") as gallery:
         assert gallery.width > 500
 
@@ -176,3 +177,12 @@ def test_edit_distance(truth: str, read: str, distance: int) -> None:
 def test_rows_are_matched_in_order() -> None:
     assert common_rows(("12", "34", "56"), ("12", "9", "56")) == 2
     assert common_rows(("12", "34"), ("34", "12")) == 1
+
+
+def test_a_dash_among_paths_is_a_file_of_that_name(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    result = digitcli("predict", "--line", input=f"-\n{picture}\n", env=model)
+    assert result.returncode == ExitCode.PARTIAL
+    assert result.stderr.startswith("- cannot be read")
+    assert len(result.stdout.splitlines()) == 2

@@ -9,12 +9,14 @@ import random
 import resource
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from digitcli.data.dataset import Dataset, load_npz
+from digitcli.data.dataset import LONGEST_PATH, Dataset, load_npz
+from digitcli.data.sources import load_dataset
 from digitcli.errors import DataError
 
 
@@ -191,3 +193,25 @@ def test_mutated_files_end_in_a_dataset_or_one_error(dataset: Dataset, tmp_path:
         assert time.perf_counter() - start < 1
     assert loaded > 50
     assert refused > 1000
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digitcli.data.dataset.MAX_BYTES", dataset.images.nbytes - 1)
+    with pytest.raises(DataError, match="images, and a dataset file holds"):
+        dataset.save(tmp_path / "large.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_that_are_too_long_are_left_out(dataset: Dataset, tmp_path: Path) -> None:
+    paths = ("a" * (LONGEST_PATH + 1), *("b" for _ in range(len(dataset) - 1)))
+    replace(dataset, paths=paths).save(tmp_path / "long.npz")
+    loaded = load_npz(tmp_path / "long.npz")
+    assert loaded.paths is None
+    np.testing.assert_array_equal(loaded.images, dataset.images)
+
+
+def test_the_name_may_be_in_capitals(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.save(tmp_path / "DIGITS.NPZ")
+    assert len(load_dataset(tmp_path / "DIGITS.NPZ")) == len(dataset)

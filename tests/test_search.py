@@ -124,3 +124,9 @@ def test_a_trial_that_diverges_only_loses(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_search_needs_validation_images() -> None:
     with pytest.raises(TrainingError, match="--validation"):
         search(load_digits(), Plan(TINY, validation=0), 2)
+
+
+def test_networks_that_are_too_large_are_refused_before_the_trials() -> None:
+    plan = Plan(replace(RECIPES["small"], hidden_layer_sizes=(1024,)), members=64)
+    with pytest.raises(TrainingError, match="make --hidden smaller"):
+        search(load_digits(), plan, 2)

@@ -249,3 +249,21 @@ def _ready(descriptor: int) -> bool:
     import select
 
     return bool(select.select([descriptor], [], [], 0.05)[0])
+
+
+@pytest.mark.parametrize(
+    "command", ["train --dataset digits --hidden 16 --epochs 2 -o m.joblib", "preprocess digits"]
+)
+def test_tables_that_nobody_reads_cost_no_answer(folder: Path, command: str) -> None:
+    result = shell(folder, f"{{ {{ $P {command} 2>&1 >&3; echo $? >&4; }} | true; }} 3>&1 4>code")
+    assert result.stdout == ("m.joblib\n" if command.startswith("train") else "digits.npz\n")
+    assert (folder / "code").read_text() == "0\n"
+
+
+@pytest.mark.parametrize("options", ["", "--stdin-image"])
+def test_a_stdin_that_cannot_be_read_is_named(folder: Path, options: str) -> None:
+    result = shell(folder, f"$P predict {options} 0>written")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "digitcli: error: stdin cannot be read: bad file descriptor; give it a file or a pipe\n"
+    )

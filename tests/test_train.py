@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,9 +21,12 @@ from conftest import Run, clean_environment
 from digitcli.cli import train as cli_train
 from digitcli.cli.environment import Environment
 from digitcli.cli.training_display import show_training
+from digitcli.data.mnist import FILES
+from digitcli.data.sources import load_dataset
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES, Recipe
+from digitcli.training.run import InterruptedAtTheEnd, Plan, train_model
 from digitcli.training.trainer import EpochRecord
 
 TINY = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2")
@@ -119,6 +124,9 @@ def test_every_recipe_has_its_name_and_every_field_its_option(digitcli: Run) -> 
         (["--history", "curve.txt"], "--history"),
         (["--preview", "sheet.txt"], "--preview"),
         (["-o", "."], "--output"),
+        (["-o", "h.csv", "--history", "./h.csv"], "--history"),
+        (["--recipe", "fine-tune"], "--init-from"),
+        (["--features", "pixels,deslant"], "--members 2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -213,3 +221,66 @@ def test_progress_on_a_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatc
     shown = env.stderr.getvalue()  # type: ignore[attr-defined]
     for figure in ("3/8", "0.1234", "0.0456", "98.76%", "0.05", "12,346 images/s"):
         assert figure in shown
+
+
+def test_the_dataset_is_not_written_over(digitcli: Run, tmp_path: Path) -> None:
+    load_dataset("digits").save(tmp_path / "mine.npz")
+    before = (tmp_path / "mine.npz").read_bytes()
+    result = digitcli("train", "--dataset", "mine.npz", "-o", "mine.npz")
+    assert result.returncode == ExitCode.USAGE
+    assert "--dataset and --output both name mine.npz" in result.stderr
+    assert (tmp_path / "mine.npz").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    digitcli: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = digitcli("train", "--dataset", "digits", "--history", "file/curve.csv")
+    assert result.returncode == ExitCode.FAILED
+    assert result.stderr.startswith("digitcli: error: --history file/curve.csv cannot be written")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_path_is_printed_as_the_bytes_that_it_is(digitcli: Run, tmp_path: Path) -> None:
+    name = os.fsdecode(b"m\xff.joblib")
+    result = digitcli(*TINY, "-o", name)
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert result.stdout == f"{name}\n"
+
+
+def test_ctrl_c_after_the_last_epoch_leaves_the_training_to_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=1)
+    output = tmp_path / "model.joblib"
+    with monkeypatch.context() as patch:
+        patch.setattr("digitcli.training.run.fit_temperature", interrupt)
+        with pytest.raises(InterruptedAtTheEnd):
+            train_model(load_dataset("digits"), Plan(recipe), output=output)
+    steps: list[str] = []
+    train_model(
+        load_dataset("digits"), Plan(recipe), output=output, resume=True, on_step=steps.append
+    )
+    assert steps == [f"continuing {output}.checkpoint after epoch 1"]
+
+
+def test_a_damaged_mnist_is_done_without_where_it_is_not_needed(
+    digitcli: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for file in FILES:
+        (folder / file.name).write_bytes(b"damaged")
+    few = load_dataset("digits")
+    few.take(np.arange(0, len(few), 9)).save(tmp_path / "few.npz")
+    assert digitcli(*TINY).returncode == ExitCode.OK
+    result = digitcli(
+        "train", "--dataset", "few.npz", "--init-from", "model.joblib", "--epochs", "1"
+    )
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert "images of digits, so that the network does not forget" in result.stderr

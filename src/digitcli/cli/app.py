@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from types import FrameType
 from typing import Annotated, Any, Final, NoReturn, get_type_hints
 
 import typer
@@ -114,6 +115,9 @@ def run(arguments: list[str]) -> int:
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _end_on_sigterm)
+    ctrl_c = _CtrlC()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is to be ignored
+        signal.signal(signal.SIGINT, ctrl_c)
     try:
         return int(app(arguments, prog_name="digitcli", standalone_mode=False) or ExitCode.OK)
     except KeyboardInterrupt:
@@ -132,6 +136,8 @@ def run(arguments: list[str]) -> int:
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except Exception as error:
+        if ctrl_c.came:
+            return ExitCode.INTERRUPTED
         # Typer's usage errors come from a copy of Click that is private to it.
         if callable(format_message := getattr(error, "format_message", None)):
             context = getattr(error, "ctx", None)
@@ -175,6 +181,16 @@ def _silence(stream: object) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     else:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+class _CtrlC:
+    """Handles SIGINT as Python does, and remembers it: NumPy's import would make an error of it."""
+
+    came = False
+
+    def __call__(self, signum: int, frame: FrameType | None) -> NoReturn:
+        self.came = True
+        signal.default_int_handler(signum, frame)
 
 
 def _end_on_sigterm(signum: int, _frame: object) -> NoReturn:

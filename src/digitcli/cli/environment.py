@@ -57,7 +57,11 @@ class Environment:
 
     def answer_path(self, path: str | os.PathLike[str]) -> None:
         """Print a path on stdout: as it is for a script, escaped for a terminal."""
-        self.answer(printable(path) if self.stdout.isatty() else os.fspath(path))
+        buffer = getattr(self.stdout, "buffer", None)
+        if buffer is None or self.stdout.isatty():
+            self.answer(printable(path))
+        else:
+            buffer.write(os.fsencode(path) + os.linesep.encode())
 
     def say(self, text: str) -> None:
         """Print a line about the progress on stderr, unless quiet."""
@@ -77,7 +81,11 @@ class Environment:
         """A Rich console on stderr for tables and progress; silent when quiet."""
         from rich.console import Console
 
-        return Console(file=self.stderr, quiet=self.quiet, highlight=False)
+        class SideConsole(Console):
+            def on_broken_pipe(self) -> None:
+                self.quiet = True  # Rich would end the process, and the answer on stdout with it
+
+        return SideConsole(file=self.stderr, quiet=self.quiet, highlight=False)
 
     @cached_property
     def answer_console(self) -> Console:

@@ -175,6 +175,7 @@ def command(
             "--fail-under-class, --junit and --backend"
         )
 
+    from digitcli.data.sources import is_folder
     from digitcli.evaluation.evaluate import checks, evaluate
     from digitcli.model.modelfile import SHIPPED, load_model
 
@@ -194,12 +195,12 @@ def command(
         )
     second = None if against is None else load_model(against)
     spec = dataset or _trained_on(first)
-    is_folder = Path(spec).is_dir()
+    from_folder = is_folder(spec)
     for option, given in (
         ("--polarity", polarity is not Polarity.AUTO),
         ("--backend dask", backend is Backend.DASK),
     ):
-        if given and not is_folder:
+        if given and not from_folder:
             raise UsageError(
                 f"{option} is for folders of pictures; leave it out for other datasets"
             )
@@ -213,23 +214,24 @@ def command(
     # Whether or not anyone reads the answer to its end, the files and the verdict follow.
     with contextlib.suppress(BrokenPipeError):
         _answer(env, result, output)
-    if report is not None:
-        from digitcli.evaluation.describe import describe
-        from digitcli.evaluation.report import write_report
-
-        description = describe(first, SHIPPED if model is None else model)
-        write_report(result, report, description, originals=is_folder)
-        env.say(f"report written to {report}")
     bars = checks(result, fail_under, fail_under_class)
-    if junit is not None:
-        from digitcli.evaluation.junit import write_junit
-
-        write_junit(result, bars, junit)
     if unreadable:
         env.warn(f"{len(unreadable)} inputs could not be read")
     short = [bar.told for bar in bars if not bar.passed]
     if short:
         env.warn("digitcli: " + "; ".join(short))
+    if junit is not None:
+        from digitcli.evaluation.junit import write_junit
+
+        write_junit(result, bars, junit)
+    if report is not None:
+        from digitcli.evaluation.describe import describe
+        from digitcli.evaluation.report import write_report
+
+        description = describe(first, SHIPPED if model is None else model)
+        write_report(result, report, description, originals=from_folder)
+        env.say(f"report written to {report}")
+    if short:
         return ExitCode.BELOW_BAR
     return ExitCode.PARTIAL if unreadable else ExitCode.OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern 
 def predict_rows(
     env: Environment,
     model: Model,
-    bursts: Iterable[Burst],
+    bursts: Iterable[Burst] | None,
     *,
     format: str,
     polarity: Polarity,
@@ -52,7 +53,10 @@ def predict_rows(
     min_confidence: float = 0.0,
     explain: Path | None = None,
 ) -> ExitCode:
-    """Read the rows in each picture and write a line for each row; pictures keep their order."""
+    """Read the rows in each picture and write a line for each row; pictures keep their order.
+
+    Without `bursts`, the one picture is on stdin.
+    """
     from digitcli.cli.explanations import Explanations
     from digitcli.lines.read import read_page
     from digitcli.prediction.stream import read_stream
@@ -61,14 +65,15 @@ def predict_rows(
     if format == "csv":
         env.answer("path,row,digits,confidence")
     failed = 0
-    for burst in bursts:
+    for burst in [["-"]] if bursts is None else bursts:
         for item in burst:
             path, name = (item, printable(item)) if isinstance(item, str) else (item.path, "")
             try:
                 if not isinstance(item, str):
                     raise ImageError(item.reason)
-                source = read_stream(env.stdin.buffer) if item == STDIN_IMAGE else item
-                name = "the image on stdin" if item == STDIN_IMAGE else name
+                source: str | BytesIO = item
+                if bursts is None:
+                    source, name = read_stream(env.stdin.buffer), "the image on stdin"
                 page = read_page(source, model, name=name, polarity=polarity, pattern=pattern)
             except Exception as error:  # no picture may cost the others their answers
                 failed += 1
@@ -76,7 +81,8 @@ def predict_rows(
                 if not isinstance(error, ImageError):
                     reason = f"{name or path} cannot be read ({type(error).__name__}: {error})"
                 if format == "json":
-                    env.answer(json.dumps({"path": path, "error": printable(reason)}))
+                    env.answer(_json({"path": path, "error": printable(reason)}))
+                    env.stdout.flush()
                 else:
                     env.warn(reason)
                 continue
@@ -90,13 +96,13 @@ def predict_rows(
     return ExitCode.PARTIAL if failed else ExitCode.OK
 
 
-STDIN_IMAGE = "-"
-"""Stands for the one image on stdin."""
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _lines(path: str, page: Page, format: str, min_confidence: float) -> list[str]:
     if format == "json":
-        return [json.dumps(_page_object(path, page, min_confidence), separators=(",", ":"))]
+        return [_json(_page_object(path, page, min_confidence))]
     if format == "csv":
         name = printable(path)
         if any(character in name for character in ',"'):
@@ -146,7 +152,7 @@ def evaluate_rows(
 ) -> ExitCode:
     """Read labelled pictures of rows, answer how many are right, and draw them all."""
     from digitcli.cli.progress import show_progress
-    from digitcli.evaluation.lines import evaluate_lines, read_labels
+    from digitcli.evaluation.lines import check_rows, evaluate_lines, read_labels
     from digitcli.evaluation.lines import gallery as draw_gallery
     from digitcli.files import atomic_write
 
@@ -156,6 +162,7 @@ def evaluate_rows(
             model,
             labelled,
             polarity=polarity,
+            draw=gallery is not None,
             on_progress=lambda done, total: work.update("pictures", done, total),
         )
     if format == "json":
@@ -171,7 +178,8 @@ def evaluate_rows(
         with atomic_write(gallery) as file:
             draw_gallery(result).save(file, format="PNG")
         env.say(f"gallery written to {gallery}")
-    if fail_under is not None and result.string_accuracy < fail_under:
-        env.warn(f"digitcli: {result.string_accuracy:.4f} of the pictures right, not {fail_under}")
+    verdict = None if fail_under is None else check_rows(result, fail_under)
+    if verdict is not None and not verdict.passed:
+        env.warn(f"digitcli: {verdict.told}")
         return ExitCode.BELOW_BAR
     return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK

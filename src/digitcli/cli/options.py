@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from digitcli.errors import UsageError
+from digitcli.errors import DigitcliError, UsageError
 from digitcli.polarity import Polarity
 
 Quiet = Annotated[
@@ -58,6 +60,23 @@ def check_output(path: Path | None, option: str) -> None:
         raise UsageError(f"{option} {path} is a folder; name a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path} is not a regular file; name another")
+    parents = Path(os.path.realpath(path)).parents
+    folder = next(parent for parent in parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise DigitcliError(
+            f"{option} {path} cannot be written: {folder} is no folder that may be written to; "
+            "name another or change its permissions"
+        )
+
+
+def check_different(named: Mapping[str, Path | None]) -> None:
+    """Refuse files of which one would be written over another, by the options that name them."""
+    options: dict[str, str] = {}
+    for option, path in named.items():
+        if path is not None:
+            other = options.setdefault(os.path.realpath(path), option)
+            if other != option:
+                raise UsageError(f"{other} and {option} both name {path}; name two files")
 
 
 def no_nan(value: float | None) -> float | None:

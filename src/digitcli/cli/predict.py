@@ -147,16 +147,17 @@ def command(
 
     from digitcli.cli.answers import AnswerWriter
     from digitcli.model.modelfile import load_model
+    from digitcli.prediction.paths import cannot_read_stdin
     from digitcli.prediction.stream import MAX_STREAM_BYTES, answer_bursts, answer_image
 
     network = load_model(model)
     if line:
-        from digitcli.cli.line import STDIN_IMAGE, predict_rows
+        from digitcli.cli.line import predict_rows
 
         return predict_rows(
             env,
             network,
-            [[STDIN_IMAGE]] if stdin_image else _bursts(paths, env, null=null, recursive=recursive),
+            None if stdin_image else _bursts(paths, env, null=null, recursive=recursive),
             format=format.value,
             polarity=polarity,
             pattern=rows_like,
@@ -166,7 +167,10 @@ def command(
     answers: Iterator[Answers]
     stream = None
     if stdin_image:
-        stream = BytesIO(env.stdin.buffer.read(MAX_STREAM_BYTES + 1))
+        try:
+            stream = BytesIO(env.stdin.buffer.read(MAX_STREAM_BYTES + 1))
+        except OSError as error:
+            raise cannot_read_stdin(error) from None
         answers = iter([answer_image(network, stream, polarity=polarity)])
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)

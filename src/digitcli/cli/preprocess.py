@@ -11,7 +11,7 @@ from digitcli.cli.environment import Environment
 from digitcli.cli.options import DataDir, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
 from digitcli.data.dataset import SPLITS, Dataset
-from digitcli.data.sources import load_dataset
+from digitcli.data.sources import is_folder, load_dataset
 from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
 
@@ -55,7 +55,7 @@ def command(
     """
     check_name(output, ".npz", "--output")
     check_name(preview, ".png", "--preview")
-    if polarity is not Polarity.AUTO and not Path(source).is_dir():
+    if polarity is not Polarity.AUTO and not is_folder(source):
         raise UsageError("--polarity is for folders of pictures; leave it out for other sources")
     env = Environment(quiet=quiet)
     failed = 0

@@ -73,9 +73,15 @@ def show_progress(env: Environment, *, in_bytes: bool = False) -> Iterator[Work]
         DownloadColumn() if in_bytes else MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=env.console, transient=True) as bar:
-        terminal, env.stderr = env.stderr, sys.stderr  # through which Rich keeps lines off the bar
-        try:
-            yield Work(env, bar)
-        finally:
-            env.stderr = terminal
+    with Progress(*columns, console=env.console, transient=True) as bar, lines_above_bar(env):
+        yield Work(env, bar)
+
+
+@contextlib.contextmanager
+def lines_above_bar(env: Environment) -> Iterator[None]:
+    """Keep the lines that are said while a bar is shown from running into it."""
+    terminal, env.stderr = env.stderr, sys.stderr  # which Rich has replaced meanwhile
+    try:
+        yield
+    finally:
+        env.stderr = terminal

@@ -21,6 +21,7 @@ from digitcli.cli.options import (
     Quiet,
     SchedulerOption,
     check_backend,
+    check_different,
     check_name,
     check_output,
     no_nan,
@@ -246,9 +247,19 @@ def command(
     What is missing is fetched and prepared first. The test images take no part in training; they
     give the accuracy at the end. Ctrl-C ends training and saves the best model so far.
     """
+    from digitcli.data.sources import NAMED
+
     check_name(history, (".csv", ".json"), "--history")
     check_name(preview, (".png",), "--preview")
     check_output(output, "--output")
+    check_different(
+        {
+            "--dataset": None if dataset in NAMED else Path(dataset),
+            "--output": output,
+            "--history": history,
+            "--preview": preview,
+        }
+    )
     if augmentation is not None and augment is False:
         raise UsageError("--augmentation and --no-augment exclude each other")
     check_backend(backend, scheduler)
@@ -266,7 +277,12 @@ def command(
     from digitcli.cli.training_files import draw_preview, write_history
     from digitcli.model.modelfile import load_model, save_model
     from digitcli.training.recipe import RECIPES
-    from digitcli.training.run import Plan, remove_checkpoints, train_model
+    from digitcli.training.run import (
+        InterruptedAtTheEnd,
+        Plan,
+        remove_checkpoints,
+        train_model,
+    )
 
     start = None if init_from is None else load_model(init_from)
     members = members or (1 if start is None else len(start.members))
@@ -299,6 +315,10 @@ def command(
             hidden_layer_sizes=start.members[0].layer_sizes[1:-1],
             input_features=tuple(member.input_features for member in start.members),
         )
+    elif not chosen.hidden_layer_sizes:
+        raise UsageError(f"--recipe {name} goes on from a model; add --init-from, or --hidden")
+    elif features is not None and len(chosen.input_features) > members:
+        raise UsageError(f"--features {features} needs --members {len(chosen.input_features)}")
     plan = Plan(
         recipe=chosen,
         recipe_name=name,
@@ -342,23 +362,25 @@ def command(
                     on_step=env.say if search is None else None,
                     **how,
                 )
+        except InterruptedAtTheEnd:
+            env.warn("interrupted after the last epoch; the same command with --resume ends it")
+            return ExitCode.INTERRUPTED
         except KeyboardInterrupt:
             env.warn("interrupted before the first epoch ended; nothing was saved")
             return ExitCode.INTERRUPTED
     seconds = time.monotonic() - started
     save_model(outcome.model, output, dtype=dtype.value)
-    written = [output]
-    if history is not None:
-        write_history(outcome, history)
-        written.append(history)
-    if preview is not None:
-        written.append(preview)
+    env.answer_path(output)
     if not outcome.interrupted:
         remove_checkpoints(output)
-    before = [] if start is None else _compare(start, outcome, loaded, data_dir)
-    print_outcome(env, outcome, output, seconds, before)
-    for path in written:
-        env.answer_path(path)
+    if history is not None:
+        write_history(outcome, history)
+        env.answer_path(history)
+    if preview is not None:
+        env.answer_path(preview)
+    if not quiet:
+        compared = [] if start is None else _compare(start, outcome, loaded, data_dir)
+        print_outcome(env, outcome, output, seconds, compared)
     if outcome.interrupted:
         env.warn(
             f"interrupted after epoch {max(outcome.epochs)}; the best model so far is in {output}; "
@@ -385,7 +407,7 @@ def _search(
 def _load(env: Environment, source: str, data_dir: Path | None) -> tuple[Dataset, int]:
     """Load a dataset, fetching and preprocessing what is missing, and count what is unreadable."""
     from digitcli.cli.progress import show_progress
-    from digitcli.data.sources import load_dataset
+    from digitcli.data.sources import is_folder, load_dataset
     from digitcli.errors import TrainingError
 
     unreadable = 0
@@ -396,7 +418,7 @@ def _load(env: Environment, source: str, data_dir: Path | None) -> tuple[Dataset
             unreadable += 1
             work.warn(reason if path in reason else f"{path} {reason}")
 
-        if Path(source).is_dir() and source not in ("mnist", "digits"):
+        if is_folder(source):
             work.say(f"preprocessing the pictures in {source}")
         dataset = load_dataset(
             source,
@@ -420,20 +442,15 @@ def _rehearsal(env: Environment, seed: int, data_dir: Path | None) -> Dataset:
     """Return training images that a network knows: some of MNIST if it is there, else digits."""
     import numpy as np
 
+    from digitcli.data.mnist import is_fetched
     from digitcli.data.sources import load_dataset
 
-    name = "mnist" if _mnist_is_there(data_dir) else "digits"
+    name = "mnist" if is_fetched(data_dir) else "digits"
     known = load_dataset(name, data_dir=data_dir).part("train")
     order = np.random.default_rng(seed).permutation(len(known))
     known = known.take(order[:REHEARSED])
     env.say(f"mixing in {len(known):,} images of {name}, so that the network does not forget them")
     return known
-
-
-def _mnist_is_there(data_dir: Path | None) -> bool:
-    from digitcli.data.mnist import FILES, mnist_folder
-
-    return all((mnist_folder(data_dir) / file.name).is_file() for file in FILES)
 
 
 @contextlib.contextmanager
@@ -450,10 +467,11 @@ def _compare(
     start: Model, outcome: Outcome, dataset: Dataset, data_dir: Path | None
 ) -> list[tuple[str, str]]:
     """Return the accuracy on test images, and on MNIST's if they are there, before and after."""
+    from digitcli.data.mnist import is_fetched
     from digitcli.data.sources import load_dataset
 
     tests = [dataset.part("test")]
-    if dataset.name != "mnist" and _mnist_is_there(data_dir):
+    if dataset.name != "mnist" and is_fetched(data_dir):
         tests.append(load_dataset("mnist", data_dir=data_dir).part("test"))
     rows = []
     for test in tests:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digitcli.cli.environment import Environment
+from digitcli.cli.progress import lines_above_bar
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ def show_training(
         TextColumn("{task.fields[figures]}", markup=False),
         TimeLeftColumn(),
     )
-    with Progress(*columns, console=env.console, speed_estimate_period=600) as progress:
+    with (
+        Progress(*columns, console=env.console, speed_estimate_period=600) as progress,
+        lines_above_bar(env),
+    ):
         tasks = [
             progress.add_task(
                 "epoch" if members == 1 else f"{what} {number}, epoch",

@@ -94,14 +94,25 @@ class Dataset:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the dataset as a compressed ``.npz`` with ``images``, ``labels`` and ``split``.
 
-        Equal datasets give equal files. `paths` is kept in ``paths`` where there is one.
+        Equal datasets give equal files. `paths` is kept in ``paths`` where there is one, unless it
+        would take more room than `load_npz` gives it.
+
+        Raises
+        ------
+        DataError
+            When there are more images than `load_npz` would read again.
         """
+        if self.images.nbytes > MAX_BYTES:
+            raise DataError(
+                f"{self.name} has {len(self):,} images, and a dataset file holds "
+                f"{MAX_BYTES // 28**2:,} at most; split it"
+            )
         arrays: dict[str, Any] = {
             "images": self.images,
             "labels": self.labels,
             "split": self.split,
         }
-        if self.paths is not None:
+        if self.paths and 4 * len(self) * max(map(len, self.paths)) <= _room_for_paths(len(self)):
             arrays["paths"] = np.array(self.paths, dtype=np.str_)
         with atomic_write(path) as file:
             np.savez_compressed(file, **arrays)
@@ -131,7 +142,7 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
             split = _read_array(archive, "split", "U", (), n * 4 * LONGEST_SPLIT)
             paths = None
             if "paths.npy" in archive.namelist():
-                room = min(n * 4 * LONGEST_PATH, (MAX_BYTES - images.nbytes) * 3 // 4)
+                room = _room_for_paths(n)
                 paths = tuple(_read_array(archive, "paths", "U", (), room).tolist())
                 if len(paths) != n:
                     raise ValueError("paths and images differ in number")
@@ -149,6 +160,11 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
             "make one with 'digitcli preprocess'"
         ) from None
     return Dataset(Path(path).name, images, labels, split, paths)
+
+
+def _room_for_paths(count: int) -> int:
+    """Return the bytes that the paths of so many images may take, each as long as the longest."""
+    return min(count * 4 * LONGEST_PATH, (MAX_BYTES - count * 28**2) * 3 // 4)
 
 
 def _read_array(

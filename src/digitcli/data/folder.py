@@ -37,22 +37,24 @@ def load_folder(
     ----------
     folder : the folder
     polarity : how to see the pictures; see `digitcli.images.read_digit`
-    on_error : called for each picture that cannot be read, and each sub-folder that is not a
-        digit, with its path and a line that says why; without it, the first picture raises
+    on_error : called for each picture that cannot be read, each folder that cannot be listed, and
+        each sub-folder that is not a digit, with its path and a line that says why; without it,
+        the first picture or folder that cannot be read raises
     on_progress : called with the number of pictures read so far and in all
     read : how to read the pictures, instead of one by one with `digitcli.images.read_digit`
 
     Raises
     ------
     DataError
-        When there is no class sub-folder, or no picture could be read.
+        When there is no class sub-folder, one cannot be listed and there is no `on_error`, or no
+        picture could be read.
     ImageError
         When a picture cannot be read and there is no `on_error`.
     """
     found = [
         (split, int(class_folder.name), path)
         for split, class_folder in _class_folders(folder, on_error)
-        for path in _pictures(class_folder)
+        for path in _pictures(class_folder, on_error)
     ]
     files = [path for _, _, path in found]
     pictures = _read(files, polarity) if read is None else read(files)
@@ -114,8 +116,17 @@ def _class_folders(
     return classes
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
+def _pictures(folder: Path, on_error: Callable[[str, str], None] | None) -> Iterator[Path]:
+    def tell(error: OSError) -> None:
+        reason = (
+            f"{error.filename} cannot be listed: {(error.strerror or str(error)).lower()}; "
+            "check the folder and its permissions"
+        )
+        if on_error is None:
+            raise DataError(reason)
+        on_error(error.filename, reason)
+
+    for parent, folders, files in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):

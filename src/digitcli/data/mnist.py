@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from digitcli.data.dataset import Dataset
-from digitcli.data.download import Mirror, RemoteFile, fetch
+from digitcli.data.download import Mirror, RemoteFile, check, fetch
 from digitcli.data.idx import load_idx_pair
-from digitcli.errors import DownloadError
+from digitcli.errors import DigitcliError, DownloadError
 from digitcli.paths import data_dir as resolve_data_dir
 
 FILES = (
@@ -54,6 +54,15 @@ MIRRORS = tuple(
 def mnist_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder inside the data folder where MNIST's files lie."""
     return resolve_data_dir(data_dir) / "mnist"
+
+
+def is_fetched(data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Return whether `load_mnist` needs no network: all four files are there and verified."""
+    folder = mnist_folder(data_dir)
+    try:
+        return all(check(folder / file.name, file) == "verified" for file in FILES)
+    except DigitcliError:
+        return False
 
 
 def load_mnist(

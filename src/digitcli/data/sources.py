@@ -9,8 +9,16 @@ from pathlib import Path
 from digitcli.data.dataset import Dataset, load_npz
 from digitcli.errors import DataError
 
+NAMED = ("mnist", "digits")
+"""Datasets that are called by name."""
+
 OnError = Callable[[str, str], None]
 """Called for each picture of a folder that cannot be read: its path, and a line that says why."""
+
+
+def is_folder(source: str | os.PathLike[str]) -> bool:
+    """Return whether a dataset is a folder of pictures; one called as a known dataset is not."""
+    return source not in NAMED and Path(source).is_dir()
 
 
 def load_dataset(
@@ -58,7 +66,7 @@ def load_dataset(
         from digitcli.data.folder import load_folder
 
         return load_folder(path, polarity=polarity, on_error=on_error, on_progress=on_progress)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return load_npz(path)
     if not path.exists():
         raise DataError(

@@ -46,7 +46,6 @@ class Chart:
     title: str
     summary: str
     x_title: str
-    y_title: str
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     shapes: tuple[Shape, ...]
@@ -78,7 +77,6 @@ def reliability_chart(evaluation: Evaluation) -> Chart:
         "right as it says. The expected calibration error is "
         f"{percent(evaluation.expected_calibration_error)}.",
         "confidence",
-        "right",
         tuple(Tick(x(t), _short_percent(t)) for t in ticks),
         tuple(Tick(y(t), _short_percent(t)) for t in ticks),
         tuple(shapes),
@@ -107,7 +105,6 @@ def confidence_chart(evaluation: Evaluation) -> Chart:
         "Confidence",
         "Number of answers by confidence, on a logarithmic scale, and the wrong ones among them.",
         "confidence",
-        "answers",
         tuple(Tick(x(t), _short_percent(t)) for t in (0, 0.25, 0.5, 0.75, 1)),
         tuple(
             Tick(log(math.log10(1 + d)), f"{d:,}".replace(",", "\u202f"))
@@ -151,7 +148,6 @@ def coverage_chart(evaluation: Evaluation) -> Chart:
         "Accuracy of the answers given, against how many are given, as --min-confidence rises from "
         f"0 to {THRESHOLDS[-1]:g}.",
         "answered",
-        "right",
         tuple(Tick(x(t), _short_percent(t, x_ticks)) for t in x_ticks),
         tuple(Tick(y(t), _short_percent(t, y_ticks)) for t in y_ticks),
         tuple(shapes),
@@ -194,7 +190,6 @@ def history_chart(
         f"{title} over {epochs} epochs"
         + (f" of {networks} networks." if networks > 1 else f"; at the end: {last}."),
         "epoch",
-        "",
         tuple(Tick(x(t), str(t)) for t in x_ticks),
         tuple(Tick(y(t), _short_percent(t, y_ticks) if share else f"{t:g}") for t in y_ticks),
         tuple(shapes),

@@ -325,19 +325,20 @@ def checks(
     made = []
     if accuracy is not None:
         made.append(
-            _check("accuracy", evaluation.correct, evaluation.count, evaluation.accuracy, accuracy)
+            check("accuracy", evaluation.correct, evaluation.count, evaluation.accuracy, accuracy)
         )
     if recall is not None:
         hits = evaluation.confusion_matrix.diagonal()
         made.extend(
-            _check(f"recall of {s.label}", int(hits[s.label]), s.support, s.recall, recall)
+            check(f"recall of {s.label}", int(hits[s.label]), s.support, s.recall, recall)
             for s in evaluation.per_class
             if s.support
         )
     return made
 
 
-def _check(name: str, correct: int, count: int, value: float, bar: float) -> Check:
+def check(name: str, correct: int, count: int, value: float, bar: float) -> Check:
+    """Hold a share, of which `correct` of `count` is the plain form, against a bar."""
     if value >= bar:
         return Check(name, True, f"{name} {value:.4f} reaches {bar:g}")
     # As many places as it takes to see that one is smaller.

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.errors import DataError, ImageError
+from digitcli.evaluation.evaluate import Check, check
 from digitcli.lines.draw import draw_rows
 from digitcli.lines.read import Page, read_page
 from digitcli.model.network import Model
@@ -38,16 +39,22 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read in a picture; no page where it could not be."""
+    """What was read in a picture, or why it could not be.
+
+    Attributes
+    ----------
+    truth : LabelledRows
+    rows : tuple of str
+        The texts of the rows that were read.
+    drawing : Image, optional
+        The picture with what was read in it, of the size that it has in the gallery.
+    error : str, optional
+    """
 
     truth: LabelledRows
-    page: Page | None
+    rows: tuple[str, ...] = ()
+    drawing: Image.Image | None = None
     error: str | None = None
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The texts of the rows that were read."""
-        return tuple(row.text() for row in self.page.rows) if self.page else ()
 
     @property
     def right(self) -> bool:
@@ -148,25 +155,43 @@ def evaluate_lines(
     labelled: list[LabelledRows],
     *,
     polarity: Polarity = Polarity.AUTO,
+    draw: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> LineEvaluation:
-    """Let a model read labelled pictures of rows."""
-    return LineEvaluation(tuple(_readings(model, labelled, polarity, on_progress)))
+    """Let a model read labelled pictures of rows, and draw them for the gallery if asked to."""
+    return LineEvaluation(tuple(_readings(model, labelled, polarity, draw, on_progress)))
 
 
 def _readings(
     model: Model,
     labelled: list[LabelledRows],
     polarity: Polarity,
+    draw: bool,
     on_progress: Callable[[int, int], None] | None,
 ) -> Iterator[Reading]:
     for done, truth in enumerate(labelled, 1):
         try:
-            yield Reading(truth, read_page(truth.path, model, polarity=polarity))
+            page = read_page(truth.path, model, polarity=polarity)
         except ImageError as error:
-            yield Reading(truth, None, str(error))
+            yield Reading(truth, error=str(error))
+        else:
+            rows = tuple(row.text() for row in page.rows)
+            yield Reading(truth, rows, _drawing(page) if draw else None)
         if on_progress:
             on_progress(done, len(labelled))
+
+
+def _drawing(page: Page) -> Image.Image:
+    drawing = draw_rows(page.picture, page.seen)
+    drawing.thumbnail((CELL[0] - 8, CELL[1] - 8))
+    return drawing
+
+
+def check_rows(result: LineEvaluation, bar: float) -> Check:
+    """Hold the share of the pictures that were read entirely right against a bar."""
+    right = sum(reading.right for reading in result.readings)
+    share = result.string_accuracy
+    return check("share of pictures entirely right", right, len(result.readings), share, bar)
 
 
 def edit_distance(truth: str, read: str) -> int:
@@ -206,8 +231,6 @@ def gallery(result: LineEvaluation) -> Image.Image:
         read = " ".join(reading.rows) or reading.error or "nothing"
         draw.text((left + 4, top + 2), f"is    {' '.join(reading.truth.rows)}"[:44], colour, font)
         draw.text((left + 4, top + 20), f"read {read}"[:44], colour, font)
-        if reading.page:
-            picture = draw_rows(reading.page.picture, reading.page.seen)
-            picture.thumbnail((width - 8, height - 8))
-            sheet.paste(picture, (left + 4, top + TITLE))
+        if reading.drawing is not None:
+            sheet.paste(reading.drawing, (left + 4, top + TITLE))
     return sheet

@@ -61,11 +61,12 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
     Raises
     ------
     DigitcliError
-        When there is no separator for so long that this cannot be a list of paths.
+        When there is no separator for so long that this cannot be a list of paths, or nothing can
+        be read.
     """
     end = os.fsdecode(separator)
     rest = b""
-    while chunk := os.read(descriptor, READ_BYTES):
+    while chunk := _read(descriptor):
         whole, found, tail = chunk.rpartition(separator)
         if not found:
             rest += chunk
@@ -80,6 +81,19 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
         rest = tail
     if rest:
         yield _without_nul([os.fsdecode(rest)])
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, READ_BYTES)
+    except OSError as error:
+        raise cannot_read_stdin(error) from None
+
+
+def cannot_read_stdin(error: OSError) -> DigitcliError:
+    """Return the error of a stdin that is there and gives nothing."""
+    reason = (error.strerror or str(error)).lower()
+    return DigitcliError(f"stdin cannot be read: {reason}; give it a file or a pipe")
 
 
 def _without_nul(paths: list[str]) -> Burst:

@@ -22,6 +22,7 @@ from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.stream import BATCH, PATIENCE, Answers, answer_bursts
+from digitcli.processes import end_with_parent
 
 _FIRST_PART: Final = 16
 """Inputs in a part until it is known how long they take."""
@@ -137,15 +138,7 @@ def _prepare(model: Model, polarity: Polarity) -> None:
     _model, _polarity = model, polarity
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Notice that the parent was killed; forked siblings hold its pipes open, which say nothing."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+    end_with_parent()
 
 
 def _answer(part: Burst) -> _Done:

@@ -98,10 +98,6 @@ class Checkpoint:
             raise self._damaged(ValueError("its layers are not those of its settings"))
         return state
 
-    def remove(self) -> None:
-        """Remove the file, if there is one."""
-        self.path.unlink(missing_ok=True)
-
     def _check(self, settings: Mapping[str, Any]) -> None:
         for name in {**self._settings, **settings}:
             was, now = settings.get(name), self._settings.get(name)

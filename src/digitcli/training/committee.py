@@ -10,12 +10,14 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import Manager, current_process
+from multiprocessing import current_process, resource_tracker
+from multiprocessing.managers import SyncManager
 from typing import Any
 
 import numpy as np
 
 from digitcli.errors import TrainingError
+from digitcli.processes import end_with_parent
 from digitcli.training.checkpoint import Checkpoint
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import (
@@ -117,14 +119,14 @@ def train_members(
         report = None if on_epoch is None else (lambda record: on_epoch(0, record))
         return [_train_member(data, members[0], processors, report)]
 
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     jobs = min(len(members), jobs or processors)
     threads = max(1, processors // jobs)
     with _reporting(on_epoch) as tell:
         try:
             return list(
-                Parallel(n_jobs=jobs)(
+                _workers(jobs)(
                     delayed(_train_in_worker)(data, index, member, threads, tell)
                     for index, member in enumerate(members)
                 )
@@ -136,6 +138,30 @@ def train_members(
                 "the system ended a process that trained a network, most likely for want of "
                 "memory; the same command with --resume goes on, and needs less with --jobs 1"
             ) from None
+
+
+def _workers(jobs: int) -> Any:
+    """Start the processes that train; Ctrl-C waits for that, or they would show tracebacks."""
+    from joblib import Parallel, delayed
+
+    workers = Parallel(n_jobs=jobs)
+    with _without_ctrl_c():
+        workers(delayed(os.getpid)() for _ in range(jobs))  # joblib keeps them for what follows
+    return workers
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that are started meanwhile never see it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # joblib would start it, and that lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _train_on_cluster(
@@ -202,12 +228,13 @@ def _train_member(
 def _train_in_worker(
     data: TrainingData, index: int, member: Member, threads: int, tell: Callable[[Any], None]
 ) -> TrainingState:
-    # A terminal sends Ctrl-C to the workers too; the first process ends them.
     if (
         current_process().name != "MainProcess"
         and threading.current_thread() is threading.main_thread()
     ):
+        # A terminal sends Ctrl-C to the workers too; the first process ends them.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_with_parent()
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(threads, user_api="blas"):
@@ -224,7 +251,9 @@ def _hear(message: Any, on_epoch: OnEpoch | None) -> None:
 @contextmanager
 def _reporting(on_epoch: OnEpoch | None) -> Iterator[Callable[[Any], None]]:
     """Give a function that other processes can call to report an epoch."""
-    with Manager() as manager:
+    manager = SyncManager()
+    manager.start(initializer=end_with_parent)
+    with manager:
         queue = manager.Queue()
 
         def listen() -> None:

@@ -135,8 +135,10 @@ def train_model(
         When the data or options cannot be trained with, or training diverges.
     KeyboardInterrupt
         On Ctrl-C before there is anything to save.
+    InterruptedAtTheEnd
+        On Ctrl-C after the last epoch.
     """
-    _check_size(plan)
+    check_size(plan)
     data = training_data(dataset, plan)
     if scheduler is not None and output is not None:
         # Whoever does a lost worker's part again goes on from its checkpoint.
@@ -147,22 +149,35 @@ def train_model(
     if resume and on_step is not None:
         _say_where_from(members, on_step)
     interrupted = False
+    states: Sequence[TrainingState | None]
+    old = [None if resume else _written_at(member.checkpoint) for member in members]
     try:
         states = train_members(data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch)
     except Interrupted as stopped:
         interrupted, states = True, [stopped.state]
     except KeyboardInterrupt:
-        interrupted, states = True, _states_on_disk(members)
-    states = [state for state in states if state.epoch]
-    if not states:
+        interrupted, states = True, _states_on_disk(members, old)
+    trained = [
+        (member, state)
+        for member, state in zip(members, states, strict=True)
+        if state is not None and state.epoch
+    ]
+    if not trained:
         raise KeyboardInterrupt
-    model = _finish(dataset, data, plan, states, interrupted)
+    try:
+        model = _finish(dataset, data, plan, trained, interrupted)
+    except KeyboardInterrupt:
+        raise InterruptedAtTheEnd from None
     return Outcome(
         model,
-        epochs=tuple(state.epoch for state in states),
-        best_epochs=tuple(state.best_epoch for state in states),
+        epochs=tuple(state.epoch for _, state in trained),
+        best_epochs=tuple(state.best_epoch for _, state in trained),
         interrupted=interrupted,
     )
+
+
+class InterruptedAtTheEnd(KeyboardInterrupt):
+    """Ctrl-C came when training was over and is in its checkpoints, but there was no model yet."""
 
 
 def training_data(dataset: Dataset, plan: Plan) -> TrainingData:
@@ -211,8 +226,13 @@ def trial_output(output: Path, trial: int) -> Path:
     return output.with_name(f"{output.name}.trial{trial}")
 
 
-def _check_size(plan: Plan) -> None:
-    """Refuse a training whose files could not be read again, before it takes its time."""
+def check_size(plan: Plan) -> None:
+    """Refuse a training whose files could not be read again, before it takes its time.
+
+    Raises
+    ------
+    TrainingError
+    """
     inputs = max(INPUT_FEATURES[name].inputs for name in plan.recipe.input_features)
     sizes = (inputs, *plan.recipe.hidden_layer_sizes, 10)
     weights = sum((units + 1) * following for units, following in pairwise(sizes))
@@ -276,24 +296,36 @@ def _say_where_from(members: Sequence[Member], on_step: Callable[[str], None]) -
         on_step("there is no checkpoint to continue; starting from the beginning")
 
 
-def _states_on_disk(members: Sequence[Member]) -> list[TrainingState]:
-    states = []
-    for member in members:
-        # A checkpoint of another training is refused, as it should be.
-        with contextlib.suppress(TrainingError):
-            states.append(None if member.checkpoint is None else member.checkpoint.load())
-    return [state for state in states if state is not None]
+def _written_at(checkpoint: Checkpoint | None) -> int | None:
+    """Return when a checkpoint was written, in nanoseconds, if it is there."""
+    with contextlib.suppress(OSError):
+        return None if checkpoint is None else checkpoint.path.stat().st_mtime_ns
+    return None
+
+
+def _states_on_disk(
+    members: Sequence[Member], old: Sequence[int | None]
+) -> list[TrainingState | None]:
+    """Return the state of each member, unless its checkpoint is still one of an earlier run."""
+    states: list[TrainingState | None] = [None] * len(members)
+    for index, (member, before) in enumerate(zip(members, old, strict=True)):
+        checkpoint = member.checkpoint
+        if checkpoint is not None and (before is None or _written_at(checkpoint) != before):
+            # A checkpoint of another training is refused, as it should be.
+            with contextlib.suppress(TrainingError):
+                states[index] = checkpoint.load()
+    return states
 
 
 def _finish(
     dataset: Dataset,
     data: TrainingData,
     plan: Plan,
-    states: Sequence[TrainingState],
+    trained: Sequence[tuple[Member, TrainingState]],
     interrupted: bool,
 ) -> Model:
     """Calibrate the networks together, measure them and write down how they were made."""
-    networks = [state.best for state in states]
+    networks = [state.best for _, state in trained]
     temperature = fit_temperature(
         [network.predict_proba(as_pixels(data.validation.images)) for network in networks],
         data.validation.labels,
@@ -335,16 +367,15 @@ def _finish(
             "sha256": fingerprint(plan.rehearsal),
             "images": len(plan.rehearsal),
         }
-    seeds = member_seeds(plan.seed, plan.members)
     each = [
         {
-            "seed": seeds[index],
+            "seed": member.seed,
             "input_features": state.best.input_features,
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "history": _columns(state.history),
         }
-        for index, state in enumerate(states)
+        for member, state in trained
     ]
     metadata |= each[0] if len(each) == 1 else {"members": each}
     return Model(model.members, metadata, model.name)

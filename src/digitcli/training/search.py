@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,12 +12,14 @@ import numpy as np
 
 from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
+from digitcli.files import atomic_write
 from digitcli.training.augment import Augmentation
 from digitcli.training.checkpoint import checkpoint_path
 from digitcli.training.committee import OnEpoch, train_members
 from digitcli.training.recipe import Recipe
 from digitcli.training.run import (
     Plan,
+    check_size,
     plan_members,
     remove_checkpoints,
     training_data,
@@ -123,10 +124,11 @@ def search(
     Raises
     ------
     TrainingError
-        When there are no validation images, or every trial diverges.
+        When there are no validation images, the networks are too large, or every trial diverges.
     KeyboardInterrupt
         On Ctrl-C.
     """
+    check_size(plan)
     data = training_data(dataset, plan)
     if not len(data.validation):
         raise TrainingError("a search is judged by validation images; give --validation 0.1")
@@ -153,7 +155,9 @@ def search(
         first = checkpoint_path(output, 1 if plan.members > 1 else None)
         # Workers that do not share the disk have left it elsewhere.
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(checkpoint_path(trial_output(output, best.number)), first)
+            content = checkpoint_path(trial_output(output, best.number)).read_bytes()
+            with atomic_write(first) as file:
+                file.write(content)
     return trials
 
 
