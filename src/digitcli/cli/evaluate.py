@@ -215,11 +215,6 @@ def command(
     with contextlib.suppress(BrokenPipeError):
         _answer(env, result, output)
     bars = checks(result, fail_under, fail_under_class)
-    if unreadable:
-        env.warn(f"{len(unreadable)} inputs could not be read")
-    short = [bar.told for bar in bars if not bar.passed]
-    if short:
-        env.warn("digitcli: " + "; ".join(short))
     if junit is not None:
         from digitcli.evaluation.junit import write_junit
 
@@ -231,7 +226,11 @@ def command(
         description = describe(first, SHIPPED if model is None else model)
         write_report(result, report, description, originals=from_folder)
         env.say(f"report written to {report}")
+    if unreadable:
+        env.warn(f"{len(unreadable)} inputs could not be read")
+    short = [bar.told for bar in bars if not bar.passed]
     if short:
+        env.warn("digitcli: " + "; ".join(short))
         return ExitCode.BELOW_BAR
     return ExitCode.PARTIAL if unreadable else ExitCode.OK
 
