@@ -2,8 +2,8 @@
 
     python benchmarks/comparison.py --mnist FOLDER [--count 2000] [--rounds 3] [--other-python P]
 
-The naive script opens each image with Pillow and asks a scikit-learn `MLPClassifier`, loaded with
-joblib and of the same weights, once per image. Tesseract (one character, digits only) takes part
+The naive script opens each image with Pillow and asks digitcli's network as a scikit-learn
+classifier, loaded with joblib, once per image. Tesseract (one character, digits only) takes part
 where it is installed, and so does digit-recognizer-py, a convolutional network for PyTorch, from
 the virtual environment whose interpreter is given (``pip install digit-recognizer-py torch
 torchvision``). All run in turn in each round, after a start of each that does not count; figures
