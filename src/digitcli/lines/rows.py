@@ -80,15 +80,12 @@ def _chain(found: Regions, main: Indices) -> list[list[int]]:
     slope = tilt(found, main)
     rows: list[list[int]] = []
     for stroke in main[np.argsort(x[main])]:
-        best, best_overlap = None, OVERLAP
-        for row in rows:
-            overlap = max(_overlap(found, last, int(stroke), slope) for last in row[-2:])
-            if overlap > best_overlap:
-                best, best_overlap = row, overlap
-        if best is None:
-            rows.append([int(stroke)])
+        ends = np.array([(row[-1], row[-2:][0]) for row in rows], np.intp).reshape(-1, 2)
+        overlap = _overlap(found, ends, stroke, slope).max(axis=1)
+        if overlap.max(initial=0) > OVERLAP:
+            rows[int(np.argmax(overlap))].append(int(stroke))
         else:
-            best.append(int(stroke))
+            rows.append([int(stroke)])
     y = (found.top + found.bottom) / 2 - slope * x
     rows.sort(key=lambda row: float(np.median(y[row])))
     return rows
@@ -100,21 +97,25 @@ def tilt(found: Regions, main: Indices) -> float:
     x, y = _middle_x(found), (found.top + found.bottom) / 2
     for stroke in main:
         distance = found.left[main] - found.right[stroke]
-        beside = (x[main] > x[stroke]) & (
-            np.array([_overlap(found, int(stroke), int(other), 0.0) for other in main]) > OVERLAP
-        )
+        beside = (x[main] > x[stroke]) & (_overlap(found, stroke, main, 0.0) > OVERLAP)
         if beside.any():
             nearest = main[beside][np.argmin(distance[beside])]
             slopes.append((y[nearest] - y[stroke]) / (x[nearest] - x[stroke]))
     return float(np.clip(np.median(slopes), -0.3, 0.3)) if len(slopes) > 1 else 0.0
 
 
-def _overlap(found: Regions, left: int, right: int, slope: float) -> float:
-    """How much of the lower of two strokes stands beside the other, when the tilt is taken off."""
+def _overlap(
+    found: Regions, left: Indices | np.intp, right: Indices | np.intp, slope: float
+) -> NDArray[np.float64]:
+    """How much of the lower of two strokes stands beside the other, when the tilt is taken off.
+
+    One of the two may be several strokes, of any shape, which is then that of the result.
+    """
     shift = slope * (found.left[right] + found.right[right] - found.left[left] - found.right[left])
-    top = max(found.top[left], found.top[right] - shift / 2)
-    bottom = min(found.bottom[left], found.bottom[right] - shift / 2)
-    return float((bottom - top) / min(heights(found)[[left, right]]))
+    top = np.maximum(found.top[left], found.top[right] - shift / 2)
+    bottom = np.minimum(found.bottom[left], found.bottom[right] - shift / 2)
+    lower = np.minimum(found.bottom[left] - found.top[left], found.bottom[right] - found.top[right])
+    return np.asarray((bottom - top) / lower)
 
 
 def _attach(found: Regions, rows: list[list[int]], parts: Indices, typical: float) -> None:
