@@ -251,3 +251,13 @@ def best_of_all(
                 total += max(scores[number, digit] for digit in allowed)
             best = max(best, total)
     return float(best)
+
+
+def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digitcli.lines.read.candidates", lambda *_, **__: [])
+    picture = Image.new("L", (120, 60), 255)
+    ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
+    with pytest.raises(ImageError, match="holds no row of digits"):
+        read_rows(np.asarray(picture), model)

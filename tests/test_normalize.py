@@ -237,6 +237,16 @@ def test_strokes_that_touch_the_sides_are_kept(model: Model) -> None:
         assert model.predict(normalize(plain(tight))[None])[0] == digit
 
 
+@pytest.mark.parametrize("margin", [1, 2, 3])
+def test_a_thin_bar_that_ends_short_of_the_sides_is_no_ruled_line(
+    model: Model, margin: int
+) -> None:
+    picture = Image.new("L", (60 + 2 * margin, 90 + 2 * margin), 255)
+    seven = [(margin, margin + 1), (margin + 58, margin + 1), (margin + 25, margin + 88)]
+    ImageDraw.Draw(picture).line(seven, fill=0, width=3)
+    assert model.predict(normalize(np.asarray(picture))[None])[0] == 7
+
+
 def test_polarity_can_be_given() -> None:
     picture = plain(drawn(3))
     auto = normalize(picture)

@@ -157,7 +157,9 @@ def _parallel_lines(mask: Mask, runs: Runs) -> tuple[list[Line], Runs]:
         left, right = runs[on].column.min(), runs[on].column.max() + 1
         inked = _inked(mask, median(height[on]) * step + lowest, slope, step)
         if right - left >= least and inked[left:right].mean() >= UNBROKEN:
-            lines.append(Line(runs[on], across=bool(inked.mean() >= UNBROKEN)))
+            # A stroke of a tightly cut digit may be as long, but ends short of a side.
+            across = inked[0] and inked[-1] and inked.mean() >= UNBROKEN
+            lines.append(Line(runs[on], across=bool(across)))
             free &= ~on
     return lines, runs[free]
 

@@ -230,7 +230,7 @@ def _scored(
     twice: few are left to be looked at again.
     """
     tried = candidates(pieces, height, whole=sure)
-    whole = wholeness(tried, pieces, ink, height)
+    whole = wholeness(tried, pieces, ink, height) if tried else np.empty(0, np.float32)
     tried = list(compress(tried, whole > least))
     if not tried:
         return [], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32)
