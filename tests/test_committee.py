@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,11 @@ def test_training_goes_on_when_nothing_can_be_told_of_it(tmp_path: Path) -> None
     assert killed == 1
 
 
+lists_processes = pytest.mark.skipif(
+    shutil.which("pgrep") is None or shutil.which("ps") is None, reason="needs pgrep and ps"
+)
+
+
 def children(pid: int) -> list[int]:
     listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
     return [int(line) for line in listed.stdout.split()]
@@ -195,6 +201,7 @@ def is_running(pid: int) -> bool:
     return listed.stdout.strip()[:1] not in ("", "Z")
 
 
+@lists_processes
 def test_the_processes_of_a_killed_committee_end_with_it(tmp_path: Path) -> None:
     process = start(tmp_path, "--epochs", "8000", "--patience", "8000")
     while process.poll() is None and len(list(tmp_path.glob("*.checkpoint"))) < 2:
@@ -209,6 +216,7 @@ def test_the_processes_of_a_killed_committee_end_with_it(tmp_path: Path) -> None
     assert not [pid for pid in started if is_running(pid)]
 
 
+@lists_processes
 @pytest.mark.parametrize("delay", [0.0, 0.2])
 def test_ctrl_c_while_the_processes_start_leaves_no_traceback(tmp_path: Path, delay: float) -> None:
     process = start(tmp_path, "--epochs", "8000", "--patience", "8000")

@@ -142,6 +142,26 @@ def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) ->
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
+def test_ctrl_c_of_which_an_import_makes_an_error_is_no_fault(folder: Path) -> None:
+    code = (
+        "import signal, sys, digitcli.cli\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy':\n"
+        "            try: signal.raise_signal(signal.SIGINT)\n"
+        "            except KeyboardInterrupt: raise ImportError('failed') from None\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "digitcli.cli.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "predict", "3.png"],
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
 def test_a_stopped_and_continued_process_goes_on(folder: Path) -> None:
     with start(folder, "predict") as process:
         process.stdin.write(b"3.png\n")

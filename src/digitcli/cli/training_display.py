@@ -122,8 +122,6 @@ def print_outcome(
     comparison: list[tuple[str, str]],
 ) -> None:
     """Print a table about a training that is done."""
-    if env.quiet:
-        return
     from rich.table import Table
     from rich.text import Text
 
