@@ -24,9 +24,9 @@ from digitcli.evaluation.lines import (
     evaluate_lines,
     read_labels,
 )
-from digitcli.lines.read import read_rows
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
+from digitcli.reading.rows import read_rows
 from rows import draw_row
 
 

@@ -24,11 +24,11 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from digitcli.errors import ImageError
 from digitcli.evaluation.metrics import auroc
-from digitcli.images.decode import Picture, decode
-from digitcli.images.normalize import normalize
-from digitcli.images.read import read_digit
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
+from digitcli.reading.digit import read_digit
+from digitcli.seeing.decode import Picture, decode
+from digitcli.seeing.normalize import normalize
 
 THUMBNAIL = 112
 COLUMNS = 6

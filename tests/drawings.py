@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.images.normalize import normalize
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
+from digitcli.seeing.normalize import normalize
 
 
 def drawn(digit: int, side: int = 64) -> Image.Image:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import SIGHT, decode
+from digitcli.seeing.decode import SIGHT, decode
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_file_of_holes_is_not_read(tmp_path: Path, format: str) -> None:
 
 def test_what_pillow_grumbles_about_is_not_shown() -> None:
     code = (
-        "from io import BytesIO; from digitcli.images.decode import decode\n"
+        "from io import BytesIO; from digitcli.seeing.decode import decode\n"
         f"decode(BytesIO({icon_of_another_size()!r}))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from digitcli.images.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
-from digitcli.images.normalize import normalize_steps
+from digitcli.seeing.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
+from digitcli.seeing.normalize import normalize_steps
 
 
 def panel(sheet: np.ndarray, number: int) -> np.ndarray:

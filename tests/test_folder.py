@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from digitcli.data.folder import load_folder
 from digitcli.data.sources import load_dataset
 from digitcli.errors import DataError, ImageError
-from digitcli.images.read import read_digit
+from digitcli.reading.digit import read_digit
 
 
 def draw(path: Path, *, dark: bool = True, end: tuple[int, int] = (40, 70)) -> None:

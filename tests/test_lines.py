@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.data.uci import load_digits
 from digitcli.errors import ImageError, UsageError
-from digitcli.images.morphology import label
-from digitcli.lines.candidates import Candidate, log_odds
-from digitcli.lines.pattern import parse_pattern
-from digitcli.lines.read import read_page, read_rows
-from digitcli.lines.search import best_path
-from digitcli.lines.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
+from digitcli.reading.candidates import Candidate, log_odds
+from digitcli.reading.pattern import parse_pattern
+from digitcli.reading.rows import read_page, read_rows
+from digitcli.reading.search import best_path
+from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
+from digitcli.seeing.morphology import label
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import draw_row
@@ -256,7 +256,7 @@ def best_of_all(
 def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digitcli.lines.read.candidates", lambda *_, **__: [])
+    monkeypatch.setattr("digitcli.reading.rows.candidates", lambda *_, **__: [])
     picture = Image.new("L", (120, 60), 255)
     ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
     with pytest.raises(ImageError, match="holds no row of digits"):

@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from digitcli.data.uci import load_digits
 from digitcli.errors import ImageError
-from digitcli.images.mnist_form import NARROWEST, WIDEST
-from digitcli.images.normalize import normalize, normalize_steps
-from digitcli.images.read import read_digit
-from digitcli.images.ready import MIDDLE
-from digitcli.images.stroke import stroke_width
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
+from digitcli.reading.digit import read_digit
+from digitcli.seeing.form import NARROWEST, WIDEST
+from digitcli.seeing.normalize import normalize, normalize_steps
+from digitcli.seeing.ready import MIDDLE
+from digitcli.seeing.stroke import stroke_width
 
 Picture = NDArray[np.uint8]
 
@@ -371,7 +371,7 @@ def test_no_picture_needs_scipy(tmp_path: Path) -> None:
     """Importing it takes longer than reading a photo."""
     Image.fromarray(on_grid(drawn(4))).save(tmp_path / "4.png")
     program = (
-        "import sys; from digitcli.images.read import read_digit; read_digit(sys.argv[1]);"
+        "import sys; from digitcli.reading.digit import read_digit; read_digit(sys.argv[1]);"
         "print([name for name in sys.modules if name.split('.')[0] in ('scipy', 'sklearn')])"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "4.png")]

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.errors import DigitcliError, ImageError
-from digitcli.images.normalize import has_mnist_form
-from digitcli.images.read import read_digit
-from digitcli.images.ready import in_mnist_form, plain_pixels
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.prediction import stream
 from digitcli.prediction.paths import Burst, Unreadable, argument_paths, stream_paths
 from digitcli.prediction.stream import BATCH, answer_bursts
+from digitcli.reading.digit import read_digit
+from digitcli.seeing.normalize import has_mnist_form
+from digitcli.seeing.ready import in_mnist_form, plain_pixels
 from drawings import draw_digits, mnist_form, save_reader
 
 

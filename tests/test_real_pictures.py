@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from digitcli.images.read import read_digit
 from digitcli.model.modelfile import load_model
+from digitcli.reading.digit import read_digit
 from drawings import drawn
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "real_pictures.py"

@@ -1,7 +1,7 @@
 """Teach the two small networks of `predict --line` from rows drawn of MNIST's training digits.
 
-python tools/line_networks.py seams src/digitcli/lines/seams.npz
-python tools/line_networks.py judge src/digitcli/lines/judge.npz
+python tools/line_networks.py seams src/digitcli/reading/seams.npz
+python tools/line_networks.py judge src/digitcli/reading/judge.npz
 
 The first learns where in connected ink one digit ends and the next begins (441-64-16-1, from the
 pixels of 3,000 rows), the second which parts of a row, cut where the first says, are one whole
@@ -26,17 +26,17 @@ from PIL import Image, ImageFilter
 from digitcli import load_dataset
 from digitcli.data.dataset import Dataset
 from digitcli.errors import ImageError
-from digitcli.images.morphology import dilate
-from digitcli.images.regions import Regions
-from digitcli.lines.candidates import candidates, shape_features
-from digitcli.lines.ink import Ink, find_ink, weighted_median
-from digitcli.lines.judge import SIDE, judged_image
-from digitcli.lines.perceptron import Layers
-from digitcli.lines.read import stroke_of
-from digitcli.lines.rows import find_rows, heights
-from digitcli.lines.seams import INK, reduced, surroundings
-from digitcli.lines.seams import SIDE as SQUARE
-from digitcli.lines.split import CUT_FROM, split
+from digitcli.reading.candidates import candidates, shape_features
+from digitcli.reading.ink import Ink, find_ink, weighted_median
+from digitcli.reading.judge import SIDE, judged_image
+from digitcli.reading.perceptron import Layers
+from digitcli.reading.rows import stroke_of
+from digitcli.reading.seams import INK, reduced, surroundings
+from digitcli.reading.seams import SIDE as SQUARE
+from digitcli.reading.split import CUT_FROM, split
+from digitcli.seeing.morphology import dilate
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rows import find_rows, heights
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import DrawnRow, draw_row

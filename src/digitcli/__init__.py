@@ -16,15 +16,15 @@ _HOMES = {
     "Model": "digitcli.model.network",
     "load_dataset": "digitcli.data.sources",
     "load_model": "digitcli.model.modelfile",
-    "read_digit": "digitcli.images.read",
+    "read_digit": "digitcli.reading.digit",
 }
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
     from digitcli.data.sources import load_dataset
-    from digitcli.images.read import read_digit
     from digitcli.model.modelfile import load_model
     from digitcli.model.network import Model
+    from digitcli.reading.digit import read_digit
 
 
 def __getattr__(name: str) -> Any:

@@ -13,11 +13,11 @@ from digitcli.errors import ExitCode, ImageError, UsageError
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
-    from digitcli.lines.pattern import Pattern
-    from digitcli.lines.read import Digit, Page
     from digitcli.model.network import Model
     from digitcli.polarity import Polarity
     from digitcli.prediction.paths import Burst
+    from digitcli.reading.pattern import Pattern
+    from digitcli.reading.rows import Digit, Page
 
 UNSURE = "?"
 _DECIMALS = 6
@@ -37,7 +37,7 @@ def row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern 
         raise UsageError("--length and --pattern are about rows of digits; add --line")
     if length is not None and pattern is not None:
         raise UsageError("--pattern says the length too; leave out --length")
-    from digitcli.lines.pattern import parse_pattern
+    from digitcli.reading.pattern import parse_pattern
 
     return parse_pattern("d" * (length or 0) if pattern is None else pattern)
 
@@ -58,8 +58,8 @@ def predict_rows(
     Without `bursts`, the one picture is on stdin.
     """
     from digitcli.cli.explanations import Explanations
-    from digitcli.lines.read import read_page
     from digitcli.prediction.stream import read_stream
+    from digitcli.reading.rows import read_page
 
     explanations = None if explain is None else Explanations(explain)
     if format == "csv":
@@ -90,7 +90,7 @@ def predict_rows(
                 env.answer(line)
             env.stdout.flush()
             if explanations is not None:
-                from digitcli.lines.draw import draw_rows
+                from digitcli.reading.draw import draw_rows
 
                 explanations.save(draw_rows(page.picture, page.seen), path)
     return ExitCode.PARTIAL if failed else ExitCode.OK

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
-from digitcli.images.read import read_digit
+from digitcli.reading.digit import read_digit
 
 _CLASSES = tuple("0123456789")
 
@@ -36,12 +36,12 @@ def load_folder(
     Parameters
     ----------
     folder : the folder
-    polarity : how to see the pictures; see `digitcli.images.read_digit`
+    polarity : how to see the pictures; see `digitcli.seeing.read_digit`
     on_error : called for each picture that cannot be read, each folder that cannot be listed, and
         each sub-folder that is not a digit, with its path and a line that says why; without it,
         the first picture or folder that cannot be read raises
     on_progress : called with the number of pictures read so far and in all
-    read : how to read the pictures, instead of one by one with `digitcli.images.read_digit`
+    read : how to read the pictures, instead of one by one with `digitcli.seeing.read_digit`
 
     Raises
     ------

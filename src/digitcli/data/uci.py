@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.data.dataset import Dataset
-from digitcli.images.mnist_form import place
+from digitcli.seeing.form import place
 
 TEST_EVERY = 5
 """Every fifth image of each class is test data."""

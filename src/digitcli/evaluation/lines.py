@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.errors import DataError, ImageError
 from digitcli.evaluation.evaluate import Check, check
-from digitcli.lines.draw import draw_rows
-from digitcli.lines.read import Page, read_page
 from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
+from digitcli.reading.draw import draw_rows
+from digitcli.reading.rows import Page, read_page
 
 CELL = 320, 240
 """Size of a picture in the gallery."""

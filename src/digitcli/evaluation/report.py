@@ -28,7 +28,7 @@ from digitcli.evaluation.describe import Description, outline
 from digitcli.evaluation.evaluate import Evaluation, number, percent, relative_parts
 from digitcli.evaluation.metrics import ClassScore, wilson_interval
 from digitcli.files import atomic_write
-from digitcli.images.decode import decode
+from digitcli.seeing.decode import decode
 
 CELL_DIGITS = 30
 """At most so many digits are shown for one cell of the confusion matrix."""

@@ -10,12 +10,12 @@ import numpy as np
 
 from digitcli.cluster import run_on_cluster
 from digitcli.errors import ImageError
-from digitcli.images.read import read_digit
 from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.stream import BATCH, Answers, Image, answer_bursts
+from digitcli.reading.digit import read_digit
 
 
 def answer_on_cluster(

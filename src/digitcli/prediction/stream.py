@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images.ready import SIDE, in_mnist_form, plain_pixels
 from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Unreadable
+from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
 
 BATCH: Final = 256
 """Images that pass through the network together: more is hardly faster."""
@@ -176,7 +176,7 @@ def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch
 
 def _read_digit(file: str | BinaryIO, polarity: Polarity, name: str | None = None) -> Image:
     # Plain digits need nothing of it, so that they need not wait for its import.
-    from digitcli.images.read import read_digit
+    from digitcli.reading.digit import read_digit
 
     return read_digit(file, polarity=polarity, name=name)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.images.morphology import Float32Array, Mask, blur, dilate, label
-from digitcli.images.quantile import quantile
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, label
+from digitcli.seeing.quantile import quantile
 
 FAINT = 0.7
 """Ink may be this much fainter than the threshold where it continues darker ink."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.mnist_form import form_digit
-from digitcli.images.morphology import Float32Array, Mask, label
-from digitcli.lines.ink import Ink
-from digitcli.lines.judge import judge, judged_image
-from digitcli.lines.split import Piece, Stroke
+from digitcli.reading.ink import Ink
+from digitcli.reading.judge import judge, judged_image
+from digitcli.reading.split import Piece, Stroke
+from digitcli.seeing.form import form_digit
+from digitcli.seeing.morphology import Float32Array, Mask, label
 
 MOST_PIECES = 12
 WIDEST_DIGIT = 1.5

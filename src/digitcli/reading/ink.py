@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.errors import ImageError
-from digitcli.images import illumination
-from digitcli.images.decode import Picture
-from digitcli.images.ink import denoise, ink_mask, threshold
-from digitcli.images.lines import remove_lines
-from digitcli.images.morphology import Float32Array, Mask, blur, dilate, erode
-from digitcli.images.regions import Regions
 from digitcli.polarity import Polarity
+from digitcli.seeing import light
+from digitcli.seeing.decode import Picture
+from digitcli.seeing.ink import denoise, ink_mask, threshold
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rules import remove_lines
 
 PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
@@ -69,7 +69,7 @@ def find_ink(picture: Picture, polarity: Polarity = Polarity.AUTO) -> Ink:
     ImageError
         If the picture holds no ink, or is too thin to hold a digit.
     """
-    grey = illumination.grey(illumination.shrink(picture, PAGE_SIDE))
+    grey = light.grey(light.shrink(picture, PAGE_SIDE))
     if min(grey.shape) < LEAST_SIDE:
         raise ImageError("is too thin to hold a digit; check the picture")
     if np.ptp(grey) < FAINTEST:
@@ -101,8 +101,8 @@ def ink_is_dark(values: Float32Array) -> bool:
     closing fills strokes darker than the paper, an opening brighter ones, and neither sees the
     edges of sheets and shadows.
     """
-    if illumination.is_even(values, tail=TAIL):
-        return illumination.ink_is_dark(values)
+    if light.is_even(values, tail=TAIL):
+        return light.ink_is_dark(values)
     reduced = _reduced(values, POLARITY_SIDE)
     dark = bright = 0.0
     for size in NARROW:
@@ -117,8 +117,8 @@ def paper(values: Float32Array) -> Float32Array:
     Even paper has the brightness of its border. Otherwise a grey closing removes what is dark and
     narrower than the widest stroke, but keeps the edges of shadows and of the sheet.
     """
-    if illumination.is_even(values, tail=TAIL):
-        return np.full_like(values, np.median(illumination.border(values)))
+    if light.is_even(values, tail=TAIL):
+        return np.full_like(values, np.median(light.border(values)))
     height, width = values.shape
     factor = max(1, round(max(values.shape) / PAPER_SIDE))
     reduced = np.pad(values, ((0, -height % factor), (0, -width % factor)), mode="edge")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.morphology import Mask
-from digitcli.images.quantile import median, quantile
+from digitcli.seeing.morphology import Mask
+from digitcli.seeing.quantile import median, quantile
 
 STEEPEST = 0.18
 """Lines may be tilted by ten degrees against the sides of the picture."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from digitcli.images.decode import Picture
-from digitcli.images.morphology import Float32Array, blur, dilate, erode
-from digitcli.images.quantile import median, quantile
+from digitcli.seeing.decode import Picture
+from digitcli.seeing.morphology import Float32Array, blur, dilate, erode
+from digitcli.seeing.quantile import median, quantile
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 

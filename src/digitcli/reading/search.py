@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.lines.candidates import Candidate
-from digitcli.lines.pattern import Pattern
+from digitcli.reading.candidates import Candidate
+from digitcli.reading.pattern import Pattern
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.images.morphology import Mask
+from digitcli.seeing.morphology import Mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from digitcli.images.normalize import Steps
+    from digitcli.seeing.normalize import Steps
 
 PANEL = 196
 """Side of each panel: 28 pixels shown seven times larger."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from digitcli.images.morphology import Float32Array, Mask
-from digitcli.lines.perceptron import Layers, load_layers, log_odds
+from digitcli.reading.perceptron import Layers, load_layers, log_odds
+from digitcli.seeing.morphology import Float32Array, Mask
 
 HEIGHT = 20
 """Rows of digits are brought to this height."""

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import SIGHT, Picture
-from digitcli.images.illumination import grey, ink_density, ink_is_dark, shrink
-from digitcli.images.ink import denoise, edge_sharpness, halo, ink_mask, threshold
-from digitcli.images.lines import remove_lines
-from digitcli.images.mnist_form import enlarge, has_mnist_form, place, shape_strokes
-from digitcli.images.morphology import Float32Array, Mask
-from digitcli.images.regions import Regions, find_digit
 from digitcli.polarity import Polarity
+from digitcli.seeing.decode import SIGHT, Picture
+from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
+from digitcli.seeing.ink import denoise, edge_sharpness, halo, ink_mask, threshold
+from digitcli.seeing.light import grey, ink_density, ink_is_dark, shrink
+from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.pieces import Regions, find_digit
+from digitcli.seeing.rules import remove_lines
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""

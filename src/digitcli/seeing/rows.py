@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.regions import Regions
-from digitcli.lines.ink import weighted_median
+from digitcli.reading.ink import weighted_median
+from digitcli.seeing.pieces import Regions
 
 Indices = NDArray[np.intp]
 

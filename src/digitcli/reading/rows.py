@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import Picture, decode, upright_size
-from digitcli.images.regions import Regions
-from digitcli.lines.candidates import (
+from digitcli.model.input import as_pixels
+from digitcli.model.network import Model
+from digitcli.polarity import Polarity
+from digitcli.reading.candidates import (
     Candidate,
     candidates,
     digit_image,
@@ -21,14 +22,13 @@ from digitcli.lines.candidates import (
     whole_strokes,
     wholeness,
 )
-from digitcli.lines.ink import PAGE_SIDE, Ink, find_ink, weighted_median
-from digitcli.lines.pattern import ANY, Pattern
-from digitcli.lines.rows import find_rows, heights
-from digitcli.lines.search import best_path
-from digitcli.lines.split import Piece, Stroke, split
-from digitcli.model.input import as_pixels
-from digitcli.model.network import Model
-from digitcli.polarity import Polarity
+from digitcli.reading.ink import PAGE_SIDE, Ink, find_ink, weighted_median
+from digitcli.reading.pattern import ANY, Pattern
+from digitcli.reading.search import best_path
+from digitcli.reading.split import Piece, Stroke, split
+from digitcli.seeing.decode import Picture, decode, upright_size
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rows import find_rows, heights
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are just outside."""
@@ -153,7 +153,7 @@ def read_rows(
     Parameters
     ----------
     picture : ndarray of uint8, shape (height, width) or (height, width, 3)
-        As `digitcli.images.decode.decode` returns it.
+        As `digitcli.seeing.decode.decode` returns it.
     model : Model
     polarity : Polarity
         Whether the ink is darker or brighter than the paper; found out by default.

@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from digitcli.images.morphology import Float32Array, Mask
-from digitcli.lines.perceptron import Layers, load_layers, log_odds
+from digitcli.reading.perceptron import Layers, load_layers, log_odds
+from digitcli.seeing.morphology import Float32Array, Mask
 
 SIDE = 16
 """Pixels of the judged image."""
@@ -39,7 +39,7 @@ def judge(images: Float32Array, shapes: Float32Array) -> Float32Array:
     ----------
     images : ndarray of float32, shape (n, SIDE, SIDE)
     shapes : ndarray of float32, shape (n, features)
-        As `digitcli.lines.candidates.shape_features` returns them.
+        As `digitcli.reading.candidates.shape_features` returns them.
     """
     values = np.hstack([images.reshape(len(images), -1), shapes]).astype(np.float32)
     return log_odds(values, _layers())

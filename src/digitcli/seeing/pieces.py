@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.morphology import Mask, label
+from digitcli.seeing.morphology import Mask, label
 
 NEAR = 0.2
 """A part of the digit is no farther from the rest than this share of the rest's size,"""

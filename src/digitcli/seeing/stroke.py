@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.images.morphology import Mask, distance_inside
+from digitcli.seeing.morphology import Mask, distance_inside
 
 
 def stroke_width(mask: Mask) -> float:

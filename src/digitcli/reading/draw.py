@@ -7,8 +7,8 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.images.decode import Picture
-from digitcli.lines.read import Row
+from digitcli.reading.rows import Row
+from digitcli.seeing.decode import Picture
 
 LABEL = 0.35
 """Size of the written digits, as a share of the height of those they label."""

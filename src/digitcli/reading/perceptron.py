@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.morphology import Float32Array
+from digitcli.seeing.morphology import Float32Array
 
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Weights, shape (in, out), and biases of each layer."""

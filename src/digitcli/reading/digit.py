@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.images.decode import decode
-from digitcli.images.normalize import normalize
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
+from digitcli.seeing.decode import decode
+from digitcli.seeing.normalize import normalize
+
+
+class Seen(NamedTuple):
+    """The digit in a picture, and how far the scene can be trusted.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (28, 28)
+        The digit in the form of MNIST.
+    doubt : float
+        How probable it is that this is not the digit that was meant, 0 to 1.
+    others : int
+        How many other marks of a digit's size stand beside it.
+    """
+
+    image: NDArray[np.uint8]
+    doubt: float = 0.0
+    others: int = 0
+
+
+def see_digit(
+    file: str | Path | BinaryIO,
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+    name: str | None = None,
+) -> Seen:
+    """Do what `read_digit` does, and tell how far the scene can be trusted."""
+    return Seen(read_digit(file, polarity=polarity, name=name))
 
 
 def read_digit(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.images.morphology import Float32Array, Mask
-from digitcli.lines.seams import seams
+from digitcli.reading.seams import seams
+from digitcli.seeing.morphology import Float32Array, Mask
 
 Path = NDArray[np.intp]
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digitcli.images.decode import Picture
-from digitcli.images.morphology import Float32Array, Mask, dilate
-from digitcli.images.ready import BOX, MIDDLE, SIDE, in_mnist_form
-from digitcli.images.stroke import restroke
+from digitcli.seeing.decode import Picture
+from digitcli.seeing.morphology import Float32Array, Mask, dilate
+from digitcli.seeing.ready import BOX, MIDDLE, SIDE, in_mnist_form
+from digitcli.seeing.stroke import restroke
 
 NARROWEST, WIDEST = 2.2, 3.6
 """Bounds for the mean stroke width; 70 % of MNIST's digits lie within."""

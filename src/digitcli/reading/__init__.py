@@ -1,0 +1,1 @@
+"""Reading: what is written in a scene, one digit or rows of digits."""
