@@ -28,7 +28,7 @@ from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.digit import read_digit
 from digitcli.seeing.decode import Picture, decode
-from digitcli.seeing.normalize import normalize
+from digitcli.reading.digit import normalize
 
 THUMBNAIL = 112
 COLUMNS = 6

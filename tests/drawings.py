@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
-from digitcli.seeing.normalize import normalize
+from digitcli.reading.digit import normalize
 
 
 def drawn(digit: int, side: int = 64) -> Image.Image:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from digitcli.seeing.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
-from digitcli.seeing.normalize import normalize_steps
+from digitcli.reading.digit import normalize_steps
 
 
 def panel(sheet: np.ndarray, number: int) -> np.ndarray:

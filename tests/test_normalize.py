@@ -20,7 +20,7 @@ from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.reading.digit import read_digit
 from digitcli.seeing.form import NARROWEST, WIDEST
-from digitcli.seeing.normalize import normalize, normalize_steps
+from digitcli.reading.digit import normalize, normalize_steps
 from digitcli.seeing.ready import MIDDLE
 from digitcli.seeing.stroke import stroke_width
 

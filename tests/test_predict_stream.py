@@ -22,7 +22,7 @@ from digitcli.prediction import stream
 from digitcli.prediction.paths import Burst, Unreadable, argument_paths, stream_paths
 from digitcli.prediction.stream import BATCH, answer_bursts
 from digitcli.reading.digit import read_digit
-from digitcli.seeing.normalize import has_mnist_form
+from digitcli.seeing.form import has_mnist_form
 from digitcli.seeing.ready import in_mnist_form, plain_pixels
 from drawings import draw_digits, mnist_form, save_reader
 

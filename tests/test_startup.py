@@ -112,7 +112,7 @@ def test_predicting_an_image_imports_nothing_heavy(tmp_path: Path, ready: bool) 
     assert not modules & (HEAVY - imported_by_numpy())
     if ready:
         assert not {name for name in modules if name.startswith(("PIL.Png", "PIL.ImageFile"))}
-        assert "digitcli.seeing.normalize" not in modules
+        assert "digitcli.reading.digit" not in modules
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")

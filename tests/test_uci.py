@@ -9,7 +9,7 @@ import pytest
 
 from digitcli.data.dataset import Dataset
 from digitcli.data.uci import _table, load_digits, to_mnist_form
-from digitcli.seeing.normalize import has_mnist_form
+from digitcli.seeing.form import has_mnist_form
 
 
 @pytest.fixture(scope="module")

@@ -26,17 +26,18 @@ from PIL import Image, ImageFilter
 from digitcli import load_dataset
 from digitcli.data.dataset import Dataset
 from digitcli.errors import ImageError
+from digitcli.polarity import Polarity
 from digitcli.reading.candidates import candidates, shape_features
-from digitcli.reading.ink import Ink, find_ink, weighted_median
 from digitcli.reading.judge import SIDE, judged_image
 from digitcli.reading.perceptron import Layers
-from digitcli.reading.rows import stroke_of
+from digitcli.reading.rows import stroke_of, ways
 from digitcli.reading.seams import INK, reduced, surroundings
 from digitcli.reading.seams import SIDE as SQUARE
 from digitcli.reading.split import CUT_FROM, split
+from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import dilate
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.rows import find_rows, heights
+from digitcli.seeing.rows import find_rows, heights, weighted_median
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import DrawnRow, draw_row
@@ -175,10 +176,10 @@ def rows_of(
     picture: NDArray[np.uint8],
 ) -> Iterator[tuple[Regions, NDArray[np.intp], Ink, float]]:
     """Find the rows in a picture as the reader does: strokes, and the height of the digits."""
-    try:
-        ink = find_ink(picture)
-    except ImageError:
+    way = next(ways(picture, Polarity.AUTO))
+    if isinstance(way, ImageError):
         return
+    ink = way.ink
     found = Regions.of(ink.mask)
     for strokes in find_rows(found, ink.mask.shape):
         yield found, strokes, ink, weighted_median(heights(found)[strokes], found.size[strokes])

@@ -43,15 +43,17 @@ class AnswerWriter:
         """Write a line for each of the answers."""
         self.failed += len(answers.errors)
         lines = self._format(answers, self._top_k, self._min_confidence)
+        notes = {place: _beside(answers, place) for place in answers.others}
         if self._json:
             for place, reason in answers.errors.items():
                 lines[place] = _dumps({"path": answers.paths[place], "error": reason})
-            self._flush(lines)
-            return
+        else:
+            notes |= answers.errors
         start = 0
-        for place in sorted(answers.errors):
-            self._flush(lines[start:place])
-            self._env.warn(answers.errors[place])
+        for place in sorted(notes):
+            # an error takes the place of its line, a note comes after it
+            self._flush(lines[start : place + (place in answers.others or self._json)])
+            self._env.warn(notes[place])
             start = place + 1
         self._flush(lines[start:])
 
@@ -60,6 +62,14 @@ class AnswerWriter:
             lines.append("")
             self._env.stdout.write("\n".join(lines))
             self._env.stdout.flush()
+
+
+def _beside(answers: Answers, place: int) -> str:
+    """Say that a picture holds more digits than the one that was read."""
+    path = answers.paths[place]
+    name = "the image on stdin" if path == "-" else printable(path)
+    count = answers.others[place] + 1
+    return f"{name} holds {count} digits, of which one was read; --line reads them all"
 
 
 def _ranking(
@@ -118,14 +128,15 @@ def _json(answers: Answers, top_k: int, min_confidence: float) -> list[str]:
     digits, confidences = _ranking(answers, top_k, min_confidence, None)
     rounded = answers.probabilities.astype(np.float64).round(_DECIMALS).tolist()
     lines = []
-    for path, row, row_confidences, probabilities in zip(
-        answers.paths, digits, confidences, rounded, strict=True
+    for place, (path, row, row_confidences, probabilities) in enumerate(
+        zip(answers.paths, digits, confidences, rounded, strict=True)
     ):
         line: dict[str, Any] = {
             "path": path,
             "digit": row[0],
             "confidence": round(row_confidences[0], _DECIMALS),
             "probabilities": probabilities,
+            "others": answers.others.get(place, 0),
         }
         if top_k > 1:
             line["top_k"] = [

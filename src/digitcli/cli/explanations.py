@@ -57,9 +57,9 @@ def explain_answers(
     The picture ``-`` is read from `stream`, anew from its start. Returns how many of the files had
     changed since they were answered for, so that they cannot be explained.
     """
+    from digitcli.reading.digit import normalize_steps
     from digitcli.seeing.decode import decode
     from digitcli.seeing.explain import explain
-    from digitcli.seeing.normalize import normalize_steps
 
     failed = 0
     for place, path in enumerate(answers.paths):

@@ -34,7 +34,7 @@ def answer_on_cluster(
 
     def hopeless(item: Any) -> Answers:
         path = item if isinstance(item, str) else item.path
-        return Answers([path], np.zeros((1, 10), np.float32), {0: _deadly(path)})
+        return Answers([path], np.zeros((1, 10), np.float32), {0: _deadly(path)}, {})
 
     parts = (
         burst[start : start + BATCH] for burst in bursts for start in range(0, len(burst), BATCH)

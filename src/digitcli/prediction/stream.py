@@ -7,7 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
-from typing import BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Unreadable
+
+if TYPE_CHECKING:
+    from digitcli.reading.digit import Seen
 from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
 
 BATCH: Final = 256
@@ -38,8 +41,8 @@ _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _BLANK: Final = bytes(SIDE * SIDE)
 
 Image = NDArray[np.uint8]
-Reader = Callable[[str], Image]
-"""Reads the digit in a file, shape (28, 28); raises ImageError."""
+Reader = Callable[[str], "Seen"]
+"""Reads the digit in a file; raises ImageError."""
 
 
 class Answers(NamedTuple):
@@ -53,11 +56,14 @@ class Answers(NamedTuple):
         A row for each input; meaningless where there is an error.
     errors : dict
         The error line of each place that could not be read.
+    others : dict
+        How many other marks of a digit's size each place holds that has any.
     """
 
     paths: list[str]
     probabilities: NDArray[np.float32]
     errors: dict[int, str]
+    others: dict[int, int]
 
 
 def answer_bursts(
@@ -77,7 +83,7 @@ def answer_bursts(
     polarity : Polarity
         Whether the ink is darker or brighter than the paper.
     read : callable, optional
-        How to read an image instead of `digitcli.read_digit`.
+        How to see an image instead of `digitcli.reading.digit.see_digit`.
     first_batch : int
         Images that are answered together at first.
 
@@ -111,10 +117,11 @@ def read_stream(file: BinaryIO) -> BytesIO:
 def answer_image(model: Model, file: BinaryIO, *, polarity: Polarity = Polarity.AUTO) -> Answers:
     """Answer for the one image in a binary stream such as stdin; its path is ``-``."""
     try:
-        image = _read_digit(read_stream(file), polarity, name="the image on stdin")
+        seen = _see_digit(read_stream(file), polarity, name="the image on stdin")
     except Exception as error:
-        return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)})
-    return Answers(["-"], model.predict_proba(image[None]), {})
+        return Answers(["-"], np.zeros((1, 10), np.float32), {0: _reason("-", error)}, {})
+    doubts, others = {0: seen.doubt}, {0: seen.others} if seen.others else {}
+    return _Batch(["-"], seen.image[None], {}, doubts, others).answered_by(model)
 
 
 class _Batch(NamedTuple):
@@ -123,31 +130,43 @@ class _Batch(NamedTuple):
     paths: list[str]
     images: Image
     errors: dict[int, str]
+    doubts: dict[int, float]
+    others: dict[int, int]
 
     def answered_by(self, model: Model) -> Answers:
-        if not self.errors:
-            return Answers(self.paths, model.predict_proba(self.images), {})
         good = [place for place in range(len(self.paths)) if place not in self.errors]
-        probabilities = np.zeros((len(self.paths), 10), np.float32)
-        if good:
-            probabilities[good] = model.predict_proba(self.images[good])
-        return Answers(self.paths, probabilities, self.errors)
+        if not self.errors:
+            probabilities = model.predict_proba(self.images)
+        else:
+            probabilities = np.zeros((len(self.paths), 10), np.float32)
+            if good:
+                probabilities[good] = model.predict_proba(self.images[good])
+        for place, doubt in self.doubts.items():  # what was not meant may be any digit
+            probabilities[place] = (1 - doubt) * probabilities[place] + doubt / 10
+        return Answers(self.paths, probabilities, self.errors, self.others)
 
 
 def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch:
     """Read images until all are read or it takes too long."""
-    general = read or (lambda path: _read_digit(path, polarity))
+    general = read or (lambda path: _see_digit(path, polarity))
     paths: list[str] = []
     pixels: list[bytes | bytearray] = []
     plain_ones: list[int] = []
     errors: dict[int, str] = {}
+    doubts: dict[int, float] = {}
+    others: dict[int, int] = {}
 
     def read_any(place: int) -> bytes:
         try:
-            return general(paths[place]).tobytes()
+            seen = general(paths[place])
         except Exception as error:
             errors[place] = _reason(paths[place], error)
             return _BLANK
+        if seen.doubt:
+            doubts[place] = seen.doubt
+        if seen.others:
+            others[place] = seen.others
+        return seen.image.tobytes()
 
     end = time.monotonic() + PATIENCE
     for place, item in enumerate(burst):
@@ -171,14 +190,14 @@ def _read_batch(burst: Burst, polarity: Polarity, read: Reader | None) -> _Batch
         ready[:] = False
     for place in np.array(plain_ones, np.intp)[~ready].tolist():
         images[place] = np.frombuffer(read_any(place), np.uint8).reshape(SIDE, SIDE)
-    return _Batch(paths, images, errors)
+    return _Batch(paths, images, errors, doubts, others)
 
 
-def _read_digit(file: str | BinaryIO, polarity: Polarity, name: str | None = None) -> Image:
+def _see_digit(file: str | BinaryIO, polarity: Polarity, name: str | None = None) -> Seen:
     # Plain digits need nothing of it, so that they need not wait for its import.
-    from digitcli.reading.digit import read_digit
+    from digitcli.reading.digit import see_digit
 
-    return read_digit(file, polarity=polarity, name=name)
+    return see_digit(file, polarity=polarity, name=name)
 
 
 def _reason(path: str, error: Exception) -> str:

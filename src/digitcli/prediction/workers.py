@@ -117,7 +117,7 @@ class _Pool:
             return answers, time.monotonic() - start
         path = part[0] if isinstance(part[0], str) else part[0].path
         reason = f"{printable(path)} ends every process that reads it; save the image again"
-        return [Answers([path], np.zeros((1, 10), np.float32), {0: reason})], 0.0
+        return [Answers([path], np.zeros((1, 10), np.float32), {0: reason}, {})], 0.0
 
     def close(self) -> None:
         """End the processes, whatever they are at."""

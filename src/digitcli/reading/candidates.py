@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.reading.ink import Ink
 from digitcli.reading.judge import judge, judged_image
 from digitcli.reading.split import Piece, Stroke
 from digitcli.seeing.form import form_digit
+from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import Float32Array, Mask, label
 
 MOST_PIECES = 12

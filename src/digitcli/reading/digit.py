@@ -1,7 +1,8 @@
-"""Read the digit in an image file."""
+"""Read the one digit in a picture: see it in the ways that make sense, and take the likeliest."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -11,8 +12,36 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
-from digitcli.seeing.decode import decode
-from digitcli.seeing.normalize import normalize
+from digitcli.reading.likeness import Look, likeness
+from digitcli.seeing.decode import SIGHT, Picture, decode
+from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
+from digitcli.seeing.grouping import possible_digits
+from digitcli.seeing.light import shrink
+from digitcli.seeing.morphology import Mask
+from digitcli.seeing.paper import Sheet, cut_out, find_papers
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.scene import NO_INK, Scene
+from digitcli.seeing.stroke import stroke_width
+
+SURE = 0.9
+"""A look this likely is taken without trying others."""
+USUAL = 3.0
+"""Another look than the most usual one must be likelier by this factor of its odds."""
+LEAST = 0.02
+"""Where no look is this likely, there is no digit."""
+NARROW = 1 / 12
+"""Where shadows are as narrow as strokes may be, strokes are narrower than this."""
+ROOM_FOR_SHADOWS = 64
+"""In smaller pictures strokes may be wider."""
+MOST_PAPERS = 4
+"""So many surfaces at most are taken for the paper."""
+BESIDE = 0.5, 2.0
+"""Other marks of a digit's size are at least and at most so large, against the digit."""
+SAME_PEN = 0.5, 2.5
+"""Strokes of one pen are at least and at most so wide, against the digit's,"""
+DARK = 0.7
+"""and at least so dark."""
+NO_DIGIT = "holds nothing that looks like a digit; check that the picture shows one"
 
 
 class Seen(NamedTuple):
@@ -23,7 +52,7 @@ class Seen(NamedTuple):
     image : ndarray of uint8, shape (28, 28)
         The digit in the form of MNIST.
     doubt : float
-        How probable it is that this is not the digit that was meant, 0 to 1.
+        How probable it is that this is not the digit that was meant, 0 to 1; 0 if that is sure.
     others : int
         How many other marks of a digit's size stand beside it.
     """
@@ -33,6 +62,225 @@ class Seen(NamedTuple):
     others: int = 0
 
 
+class Steps(NamedTuple):
+    """What each step of the way made of a picture.
+
+    Attributes
+    ----------
+    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
+        The picture, with SIGHT pixels on its longer side at most.
+    paper : ndarray of bool, shape (height, width)
+        Which part of it was taken for the paper.
+    ink : ndarray of bool, shape (height, width)
+        Which pixels are ink,
+    digit : ndarray of bool, shape (height, width)
+        and which of them are the digit.
+    strokes : ndarray of bool, shape (rows, columns)
+        The digit, large, with stroke widths as the network knows them.
+    image : ndarray of uint8, shape (28, 28)
+    doubt : float
+    others : int
+        As `Seen` has them.
+    """
+
+    picture: Picture
+    paper: Mask
+    ink: Mask
+    digit: Mask
+    strokes: Mask
+    image: NDArray[np.uint8]
+    doubt: float
+    others: int
+
+
+class Found(NamedTuple):
+    """The likeliest look at a picture.
+
+    Attributes
+    ----------
+    look : Look
+    doubt : float
+    others : int
+        As `Seen` has them.
+    """
+
+    look: Look
+    doubt: float
+    others: int
+
+
+def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
+    """See a picture in the ways that make sense: the whole and each paper in it, dark and light."""
+    fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
+
+    def sheets() -> Iterator[Sheet | None]:
+        yield None
+        for paper in find_papers(picture)[:MOST_PAPERS]:
+            yield cut_out(picture, paper)
+
+    for sheet in sheets():
+        try:
+            scene = Scene(picture, sheet, dark=fixed)
+            yield scene
+            if fixed is None:
+                yield Scene(picture, sheet, dark=not scene.dark)
+            if sheet is None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
+                yield Scene(picture, dark=scene.dark, widest=NARROW)
+                if fixed is None:
+                    yield Scene(picture, dark=not scene.dark, widest=NARROW)
+        except ImageError:
+            continue
+
+
+def looks(scene: Scene) -> Iterator[Look]:
+    """Look at each part of a scene that may be its digit, the likeliest first."""
+
+    def among(pieces: Regions) -> Iterator[Look]:
+        for rank, chosen in enumerate(possible_digits(pieces, scene.touching(pieces))):
+            yield Look(scene, pieces, chosen, rank)
+
+    tight = False
+    if not scene.rules.certain:
+        first = next(among(scene.pieces))
+        # a picture cropped so tightly that the rules may be the digit's own strokes
+        tight = bool(scene.touching(first.pieces)[first.chosen].any())
+    order = [scene.pieces, scene.all_pieces]
+    if tight:
+        order.reverse()
+    seen: list[Regions] = []
+    for pieces in [*order, scene.bare_pieces]:
+        if not any(pieces is other for other in seen):
+            seen.append(pieces)
+            yield from among(pieces)
+
+
+def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
+    """Find the look at the digit that was meant, and how probable that is.
+
+    The most usual look is taken if it is likely; another one must be likelier by some factor.
+    """
+    best: Look | None = None
+    most = odds = 0.0
+    for number, scene in enumerate(scenes(picture, polarity)):
+        tried = looks(scene)
+        if number == 0:
+            best = next(tried)
+            most = float(likeness([best])[0])
+            if most >= SURE:
+                return best, most
+            odds = USUAL * _odds(most)
+        for look, likely in _judged(list(tried)):
+            if _odds(likely) > odds:
+                best, most, odds = look, likely, _odds(likely)
+    if best is None:
+        raise ImageError(NO_INK)
+    return best, most
+
+
+def _judged(looks: list[Look]) -> Iterable[tuple[Look, float]]:
+    return zip(looks, likeness(looks).tolist(), strict=True) if looks else ()
+
+
+def _odds(probability: float) -> float:
+    return probability / max(1 - probability, 1e-9)
+
+
+def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found:
+    """Find the digit in a picture, as large as it was seen.
+
+    Raises
+    ------
+    ImageError
+        If the picture holds no ink, or nothing that is likely to be a digit.
+    """
+    picture = shrink(picture, SIGHT)
+    look, likely = likeliest(picture, polarity)
+    if likely < LEAST:
+        raise ImageError(NO_DIGIT)
+    return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))
+
+
+def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
+    """Find the digit in a picture and bring it to the form of MNIST.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
+        Grey or RGB pixels, as `decode` returns them.
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper; found out by default.
+
+    Returns
+    -------
+    Seen
+        An image that has this form already is returned as it is.
+
+    Raises
+    ------
+    ImageError
+        If the picture holds no ink, or nothing that is likely to be a digit.
+    """
+    if polarity is not Polarity.DARK_ON_LIGHT and has_mnist_form(picture):
+        return Seen(picture)
+    found = find_digit(picture, polarity=polarity)
+    return Seen(place(shape_strokes(_enlarged(found.look))), found.doubt, found.others)
+
+
+def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
+    """Do what `normalize` does and keep what every step made of the picture."""
+    picture = shrink(picture, SIGHT)
+    found = find_digit(picture, polarity=polarity)
+    scene, (rows, columns) = found.look.scene, found.look.box
+    sheet = scene.sheet
+    top, left = (0, 0) if sheet is None else (sheet.top, sheet.left)
+    height, width = scene.ink.shape
+    part = slice(top, top + height), slice(left, left + width)
+    paper, ink, digit = (np.zeros(picture.shape[:2], np.bool_) for _ in range(3))
+    paper[part] = True if sheet is None else sheet.inside
+    ink[part] = scene.ink
+    digit[part][rows, columns] = found.look.mask((rows, columns))
+    strokes = shape_strokes(_enlarged(found.look))
+    ready = not scene.dark and sheet is None and has_mnist_form(picture)
+    image = picture if ready else place(strokes)
+    return Steps(picture, paper, ink, digit, strokes, image, found.doubt, found.others)
+
+
+def others(look: Look) -> int:
+    """Count the marks beside a digit that are of its size, and written with its pen."""
+    pieces, chosen = look.pieces, look.chosen
+    rows, columns = look.box
+    tall, wide = rows.stop - rows.start, columns.stop - columns.start
+    height = pieces.bottom - pieces.top
+    least, most = BESIDE
+    alike = (height >= least * tall) & (height <= most * tall) & (pieces.size <= 3 * look.size)
+    beside = (pieces.left >= columns.stop - 0.3 * wide) | (
+        pieces.right <= columns.start + 0.3 * wide
+    )
+    apart = beside | (pieces.top >= rows.stop) | (pieces.bottom <= rows.start)
+    found = np.flatnonzero(alike & apart & ~chosen)
+    if not len(found):
+        return 0
+    width, dark = _pen(look)
+    least, most = SAME_PEN
+    count = 0
+    for other in found:
+        other_width, other_dark = _pen(look._replace(chosen=np.arange(len(chosen)) == other))
+        count += least * width <= other_width <= most * width and other_dark >= DARK * dark
+    return count
+
+
+def _pen(look: Look) -> tuple[float, float]:
+    """Mean width and density of a mark's strokes."""
+    box = look.box
+    mask = look.mask(box)
+    return stroke_width(mask), float(look.scene.density[box][mask].mean())
+
+
+def _enlarged(look: Look) -> Mask:
+    digit = look.mask((slice(None), slice(None)))
+    return enlarge(look.scene.density, digit, look.scene.limit)
+
+
 def see_digit(
     file: str | Path | BinaryIO,
     *,
@@ -40,7 +288,13 @@ def see_digit(
     name: str | None = None,
 ) -> Seen:
     """Do what `read_digit` does, and tell how far the scene can be trusted."""
-    return Seen(read_digit(file, polarity=polarity, name=name))
+    picture = decode(file, name)
+    try:
+        return normalize(picture, polarity=Polarity(polarity))
+    except ImageError as error:
+        if name is None:
+            name = printable(str(file)) if isinstance(file, (str, Path)) else "the image"
+        raise ImageError(f"{name} {error}") from None
 
 
 def read_digit(
@@ -69,12 +323,7 @@ def read_digit(
     Raises
     ------
     ImageError
-        If the file cannot be read as an image or the picture holds no ink.
+        If the file cannot be read as an image, or the picture holds no ink or nothing that looks
+        like a digit.
     """
-    picture = decode(file, name)
-    try:
-        return normalize(picture, polarity=Polarity(polarity))
-    except ImageError as error:
-        if name is None:
-            name = printable(str(file)) if isinstance(file, (str, Path)) else "the image"
-        raise ImageError(f"{name} {error}") from None
+    return see_digit(file, polarity=polarity, name=name).image

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,16 @@ from digitcli.reading.candidates import (
     whole_strokes,
     wholeness,
 )
-from digitcli.reading.ink import PAGE_SIDE, Ink, find_ink, weighted_median
 from digitcli.reading.pattern import ANY, Pattern
 from digitcli.reading.search import best_path
 from digitcli.reading.split import Piece, Stroke, split
 from digitcli.seeing.decode import Picture, decode, upright_size
+from digitcli.seeing.ink import Ink
+from digitcli.seeing.light import shrink
+from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.rows import find_rows, heights
+from digitcli.seeing.rows import enters_from_frame, find_rows, heights, weighted_median
+from digitcli.seeing.scene import NO_INK, Scene
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are just outside."""
@@ -41,6 +45,20 @@ UNLIKELY = -5.0
 """Log-odds below which what is judged is not tried as a digit."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
+PAGE_SIDE = 1024
+"""Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
+NARROW = 1 / 8
+"""Share of the longer side that strokes are narrower than."""
+LEAST_SIDE = 4
+"""Pixels on the shorter side below which nothing is looked for."""
+FAINTEST = 8 / 255
+"""Less contrast than this is no ink."""
+MOST_PAPERS = 3
+"""So many surfaces at most are taken for the paper."""
+WRITING = 3.0
+"""Log-odds of a digit, on average, below which a row is no writing."""
+CLEAR = 3.0
+"""By how much they exceed that in rows so clear that no other way of seeing is tried."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,17 @@ class Digit:
 
 @dataclass(frozen=True)
 class Row:
-    """The digits of a row from left to right."""
+    """The digits of a row from left to right.
+
+    Attributes
+    ----------
+    digits : tuple of Digit
+    score : float
+        By how much the log-odds that these are digits exceed WRITING, summed over them.
+    """
 
     digits: tuple[Digit, ...]
+    score: float = 0.0
 
     def text(self, min_confidence: float = 0.0) -> str:
         """Return the digits, ``?`` for each below `min_confidence`."""
@@ -170,15 +196,96 @@ def read_rows(
     ImageError
         If the picture holds no ink or no row with the pattern.
     """
-    ink = find_ink(picture, polarity)
-    found = Regions.of(ink.mask)
-    scale = picture.shape[1] / ink.mask.shape[1]
-    read = [_read_row(found, row, ink, model, pattern) for row in find_rows(found, ink.mask.shape)]
-    rows = [_scaled(row, scale) for row in _without_smudges(read)]
-    if not rows:
+    small = shrink(picture, PAGE_SIDE)
+    best: list[Row] = []
+    most = 0.0
+    failed: ImageError | None = None
+    for way in ways(small, polarity):
+        if isinstance(way, ImageError):
+            failed = way
+            continue
+        rows = _rows_of(way, model, pattern)
+        score = sum(row.score for row in rows)
+        if rows and (not best or score > most):
+            best, most = rows, score
+        if best and most >= CLEAR * sum(len(row.digits) for row in best):
+            break
+    if not best:
+        if failed is not None:
+            raise failed
         wanted = f"row of {len(pattern)} digits" if pattern else "row of digits"
         raise ImageError(f"holds no {wanted}; check that the picture shows one")
-    return rows
+    scale = picture.shape[1] / small.shape[1]
+    return [_scaled(row, scale) for row in best]
+
+
+class Way(NamedTuple):
+    """A way of seeing the ink of a page.
+
+    Attributes
+    ----------
+    ink : Ink
+    left, top : int
+        Where it begins in the picture.
+    """
+
+    ink: Ink
+    left: int
+    top: int
+
+
+def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
+    """See the ink of a page in the ways that make sense, the most usual first.
+
+    The whole picture and each paper in it; without rules, and without anything like a rule; and the
+    whole with the other polarity.
+    """
+    fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
+    if min(picture.shape[:2]) < LEAST_SIDE:
+        yield ImageError("is too thin to hold a digit; check the picture")
+        return
+    dark = fixed
+
+    def seen(sheet: Sheet | None, dark: bool | None) -> Iterator[Way]:
+        scene = Scene(picture, sheet, dark=dark, widest=NARROW)
+        foreign = enters_from_frame(scene.rules.rest)
+        if foreign.any():  # the edge of a sheet has another contrast than the pen
+            scene.leave_out(foreign)
+        if scene.limit < FAINTEST:
+            raise ImageError(NO_INK)
+        left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
+        rules = scene.rules
+        yield Way(Ink(scene.density, rules.rest, scene.limit), left, top)
+        if rules.bare is not rules.rest:
+            yield Way(Ink(scene.density, rules.bare, scene.limit), left, top)
+
+    try:
+        dark = Scene(picture, dark=fixed).dark
+        yield from seen(None, dark)
+    except ImageError as error:
+        yield error
+        return
+    tried: list[tuple[Sheet | None, bool | None]] = [
+        (cut_out(picture, paper), fixed) for paper in find_papers(picture)[:MOST_PAPERS]
+    ]
+    if fixed is None:
+        tried.append((None, not dark))
+    for sheet, dark_ink in tried:
+        try:
+            yield from seen(sheet, dark_ink)
+        except ImageError as error:
+            yield error
+
+
+def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
+    """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
+    found = Regions.of(way.ink.mask)
+    read = [
+        _read_row(found, row, way.ink, model, pattern)
+        for row in find_rows(found, way.ink.mask.shape)
+    ]
+    written = [row if row and (pattern or row.score > 0) else None for row in read]
+    return [_moved(row, way.left, way.top) for row in _without_smudges(written)]
 
 
 def _read_row(
@@ -203,7 +310,8 @@ def _read_row(
         tuple(
             Digit(candidate.box, looked, max(sorted(allowed), key=lambda digit: looked[digit]))
             for candidate, looked, allowed in zip(chosen, seen, places, strict=True)
-        )
+        ),
+        sum(float(scores[choice.candidate].max()) - WRITING for choice in path),
     )
 
 
@@ -273,9 +381,19 @@ def _without_smudges(rows: list[Row | None]) -> list[Row]:
 
 
 def _scaled(row: Row, scale: float) -> Row:
-    return Row(tuple(replace(digit, box=_scaled_box(digit.box, scale)) for digit in row.digits))
+    return _placed(row, lambda edge, _: round(edge * scale))
 
 
-def _scaled_box(box: Box, scale: float) -> Box:
-    left, top, right, bottom = box
-    return round(left * scale), round(top * scale), round(right * scale), round(bottom * scale)
+def _moved(row: Row, right: int, down: int) -> Row:
+    return _placed(row, lambda edge, side: edge + (down if side % 2 else right))
+
+
+def _placed(row: Row, place: Callable[[int, int], int]) -> Row:
+    """Move each edge of each box: left, top, right and bottom are sides 0 to 3."""
+
+    def placed(box: Box) -> Box:
+        left, top, right, bottom = (place(edge, side) for side, edge in enumerate(box))
+        return left, top, right, bottom
+
+    digits = tuple(replace(digit, box=placed(digit.box)) for digit in row.digits)
+    return replace(row, digits=digits)

@@ -13,7 +13,7 @@ from digitcli.seeing.morphology import Mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from digitcli.seeing.normalize import Steps
+    from digitcli.reading.digit import Steps
 
 PANEL = 196
 """Side of each panel: 28 pixels shown seven times larger."""
@@ -70,8 +70,9 @@ def _fitted(image: Image.Image) -> Image.Image:
 
 
 def _marked(steps: Steps) -> Image.Image:
-    """The picture, pale, with the digit that was found in red."""
+    """The picture, pale, and dark around the paper, with the digit that was found in red."""
     pale = np.asarray(Image.fromarray(steps.picture).convert("RGB")) // 2 + 127
+    pale = np.where(steps.paper[..., None], pale, pale // 2).astype(np.uint8)
     found: Mask = steps.digit
     return Image.fromarray(np.where(found[..., None], FOUND, pale).astype(np.uint8))
 

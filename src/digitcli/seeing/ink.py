@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, label
+from digitcli.seeing.morphology import Float32Array, Mask, blur, label
 from digitcli.seeing.quantile import quantile
 
 FAINT = 0.7
@@ -12,6 +14,24 @@ FAINT = 0.7
 
 NOISY = 4
 """Ink must be darker than the noise of the paper by this factor, or the picture is smoothed."""
+
+
+class Ink(NamedTuple):
+    """The strokes on a page.
+
+    Attributes
+    ----------
+    density : ndarray of float32, shape (height, width)
+        0 for paper to 1 for the darkest ink.
+    mask : ndarray of bool, shape (height, width)
+        What is taken for pen strokes.
+    limit : float
+        The density at which ink begins.
+    """
+
+    density: Float32Array
+    mask: Mask
+    limit: float
 
 
 def denoise(density: Float32Array) -> Float32Array:
@@ -62,31 +82,3 @@ def ink_mask(density: Float32Array, limit: float) -> Mask:
     strong = np.zeros(count + 1, bool)
     strong[labels[density > limit]] = True
     return strong[labels]
-
-
-def edge_sharpness(values: Float32Array, ink: Mask, digit: Mask) -> float:
-    """How steeply the brightness changes along the outline of a digit, against bare paper.
-
-    Strokes end abruptly. The outline of a part of a gradient or of a cloud lies where the
-    brightness changes hardly faster than elsewhere. In a picture that is grainy and out of focus,
-    that shows on a smoothed one only, so the larger of both ratios counts.
-    """
-    solid = digit.astype(np.float32)
-    outline = dilate(solid, 3) > -dilate(-solid, 3)
-    bare = dilate(ink.astype(np.float32), 5) == 0
-    if not bare.any():
-        return np.inf
-    ratios = []
-    for view in (values, blur(values, max(values.shape) // 40 * 2 + 1)):
-        steepness = np.hypot(*np.gradient(view))
-        ratios.append(float(steepness[outline].mean() / max(steepness[bare].mean(), 1e-6)))
-    return max(ratios)
-
-
-def halo(density: Float32Array, ink: Mask, digit: Mask) -> float:
-    """Density of the paper close to a digit, as a share of the digit's own."""
-    size = 2 * max(1, round(0.02 * max(ink.shape))) + 1
-    around = (dilate(digit.astype(np.float32), size) > 0) & ~ink
-    if not around.any():
-        return 0.0
-    return float(density[around].mean() / density[digit].mean())

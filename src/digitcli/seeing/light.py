@@ -23,6 +23,9 @@ TINY = 32
 DARKEST = 1 / 16
 """Darker paper counts as this bright, lest its noise becomes ink."""
 
+WIDEST = 1 / 4
+"""Share of the picture's longer side that strokes are narrower than."""
+
 PAPER_SIDE = 128
 """Longer side of the reduced picture on which the lighting of the paper is estimated."""
 
@@ -59,54 +62,80 @@ def grey(picture: Picture) -> Float32Array:
     return np.asarray(along / max(along.max(), 1))
 
 
-def ink_is_dark(values: Float32Array) -> bool:
-    """Whether the ink is darker than the paper.
+def polarity_evidence(values: Float32Array, edge: Float32Array) -> float:
+    """How much speaks for ink brighter than the paper: -2 … 2, below 0 for darker ink.
 
     Strokes are narrow, so what differs most from its wider surroundings is ink, in shadows and
     vignettes too. The border, which is paper, is a second witness where it is evenly lit or the
     picture is too small for shadows: it is right about strokes so wide that they are their own
     surroundings.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (height, width)
+    edge : ndarray of float32, shape (n,)
+        The values at the edge of the paper.
     """
     reduced = _resize(values, PAPER_SIDE)
     evidence = _skew(reduced - blur(reduced, max(reduced.shape) // 6 * 2 + 1))
-    if max(values.shape) < BITMAP or is_even(values, tail=0.25):  # strokes may touch the border
-        evidence += _skew(reduced - median(border(values)))
-    return evidence < 0
+    if max(values.shape) < BITMAP or is_even(values, edge, tail=0.25):  # strokes may touch it
+        evidence += _skew(reduced - median(edge))
+    return evidence
 
 
-def ink_density(values: Float32Array, *, dark: bool) -> Float32Array:
+def ink_density(
+    values: Float32Array, edge: Float32Array, *, dark: bool, widest: float | None = None
+) -> Float32Array:
     """How much darker than the paper each pixel is, as a share of the paper's brightness.
 
     A shadow darkens ink and paper by the same factor, so it cancels out.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (height, width)
+    edge : ndarray of float32, shape (n,)
+        The values at the edge of the paper.
+    dark : bool
+        Whether the ink is darker than the paper.
+    widest : float, optional
+        As for `brightness`.
     """
     if not dark:
-        values = 1 - values
-    lit = paper(values)
+        values, edge = 1 - values, 1 - edge
+    lit = brightness(values, edge, widest)
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 
-def paper(values: Float32Array) -> Float32Array:
+def brightness(
+    values: Float32Array, edge: Float32Array, widest: float | None = None
+) -> Float32Array:
     """The brightness that every pixel has or would have without dark ink.
 
-    Evenly lit paper is as bright as the border. Otherwise a grey closing takes out all that is
-    darker than its surroundings and narrower than a quarter of the picture; unlike smoothing, it
-    keeps the edges of shadows.
+    Evenly lit paper is as bright as its edge. Otherwise a grey closing takes out all that is darker
+    than its surroundings and narrow; unlike smoothing, it keeps the edges of shadows.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (height, width)
+    edge : ndarray of float32, shape (n,)
+        The values at the edge of the paper.
+    widest : float, optional
+        What is narrower than this share of the longer side is taken out, whether or not the edge
+        is evenly lit. By default it is a quarter.
     """
-    edge = border(values)
-    if is_even(values, tail=0.1):
+    if widest is None and is_even(values, edge, tail=0.1):
         return np.full_like(values, median(edge))
     if max(values.shape) < TINY:
         return np.full_like(values, median(edge[edge >= (edge.min() + edge.max()) / 2]))
     reduced = _resize(values, PAPER_SIDE)
-    size = max(reduced.shape) // 8 * 2 + 1
+    size = int(max(reduced.shape) * (widest or WIDEST)) // 2 * 2 + 1
     closed = Image.fromarray(blur(erode(dilate(reduced, size), size), 3))
     height, width = values.shape
     return np.asarray(closed.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def is_even(values: Float32Array, *, tail: float) -> bool:
-    """Whether the border of the picture is evenly lit, but for its darkest and brightest tails."""
-    edge = border(values)
+def is_even(values: Float32Array, edge: Float32Array, *, tail: float) -> bool:
+    """Whether the edge of the paper is evenly lit, but for its darkest and brightest tails."""
     return bool(quantile(edge, 1 - tail) - quantile(edge, tail) <= EVEN * np.ptp(values))
 
 

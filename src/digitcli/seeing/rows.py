@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.reading.ink import weighted_median
+from digitcli.seeing.grouping import rings
+from digitcli.seeing.morphology import Mask
 from digitcli.seeing.pieces import Regions
 
 Indices = NDArray[np.intp]
@@ -17,6 +18,10 @@ PART = 0.1
 TALLEST = 2.5
 WITHIN_FRAME = 0.5
 """What lies against the frame with more than this share of a side is not writing."""
+LONGEST = 1.6
+"""Digits at the frame are at most this many times higher than the others."""
+TRIMMED = 2.0
+"""Frames that are at most this many times higher than the digits are trimmed to their row."""
 OVERLAP = 0.35
 """Share of the lower of two neighbours that stands beside the other one, tilt taken off."""
 NEAR = 0.35
@@ -39,10 +44,12 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
         For each row from the top down, the indices of its strokes from left to right. Strokes that
         belong to no row (specks, margins) are left out.
     """
-    usable = ~lies_against_frame(found, shape)
+    if not len(found.area):
+        return []
+    usable = ~lies_against_frame(found, shape) & ~rings(found)
     if not usable.any():
         return []
-    typical = weighted_median(heights(found)[usable], found.size[usable])
+    typical = weighted_median(heights(found)[usable], heights(found)[usable])
     usable &= heights(found) <= TALLEST * typical
     main = usable & (heights(found) >= MAIN * typical)
     if not main.any():
@@ -54,7 +61,10 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
 
 
 def lies_against_frame(found: Regions, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """What fills a stretch along the frame of the picture: edges of sheets, shadows, fingers."""
+    """What fills a stretch along the frame of the picture: edges of sheets, shadows, fingers.
+
+    Where the frame is trimmed to a row, digits touch it; they are not much longer than others.
+    """
     height, width = shape
     tall, wide = heights(found), found.right - found.left
     filled = found.area / (tall * wide)
@@ -62,7 +72,21 @@ def lies_against_frame(found: Regions, shape: tuple[int, ...]) -> NDArray[np.boo
     ends = (found.top == 0) | (found.bottom == height)
     along_side = sides & (tall == found.size) & (filled > WITHIN_FRAME)
     along_end = ends & (wide == found.size) & (filled > WITHIN_FRAME)
-    return np.asarray(along_side | along_end | (sides & ends))
+    against = along_side | along_end | (sides & ends)
+    typical = weighted_median(tall[~against], tall[~against])
+    if height <= TRIMMED * typical:
+        against &= found.size > LONGEST * typical
+    return np.asarray(against)
+
+
+def enters_from_frame(mask: Mask) -> Mask:
+    """What touches the frame and is too long to be a digit: table, thumb, edge of the sheet."""
+    found = Regions.of(mask)
+    inner = ~found.touching
+    if not inner.any():
+        return np.zeros_like(mask)
+    typical = weighted_median(heights(found)[inner], found.area[inner])
+    return found.mask(found.touching & (found.size > TALLEST * typical))
 
 
 def heights(found: Regions) -> Indices:
@@ -133,3 +157,12 @@ def _attach(found: Regions, rows: list[list[int]], parts: Indices, typical: floa
         nearest = int(np.argmin(distance))
         if distance[nearest] <= NEAR * typical:
             owner[nearest][0].append(int(part))
+
+
+def weighted_median(values: NDArray[np.intp], weights: NDArray[np.intp]) -> float:
+    """The value up to which half of the weight lies; 0 for none."""
+    if not len(values):
+        return 0.0
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])

@@ -27,8 +27,17 @@ UNBROKEN = 0.9
 RIM = 1
 """Rows between a line on the rim of the picture and its side, at most."""
 
+ROOM_FOR_LINES = 24
+"""Smaller pictures are bitmaps of a single digit, too small to be ruled."""
+
 ROOM_FOR_BOX = 64
 """In smaller pictures the pixels are too coarse to tell a box from a round 0."""
+
+
+BEYOND = 0.02
+"""Share of an underline by which it is longer than what stands on it, on both sides."""
+BELOW = 0.8
+"""Share of the ink's height that is above an underline."""
 
 
 class Runs:
@@ -83,30 +92,71 @@ class Line(NamedTuple):
             mask[int(quantile(self.runs.top, 0.1)) :] = False
 
 
-def remove_lines(mask: Mask) -> tuple[Mask, bool]:
-    """Remove ruled lines, grids and the borders of a box around the digit.
+class Rules(NamedTuple):
+    """What remains of the ink without ruled lines, grids and the borders of boxes.
 
-    Strokes that a line crosses stay whole, since only stretches as thin as the line are erased.
-
-    Returns
-    -------
-    rest : ndarray of bool, shape of mask
-        What remains; the mask itself if there are no lines or nothing else.
+    Attributes
+    ----------
+    rest : ndarray of bool, shape (height, width)
+        Without lines from side to side and boxes around the digit; the ink itself if there are
+        none or nothing else.
     certain : bool
         Whether what was erased cannot have been strokes: one or two lines from side to side can,
         in a picture cropped tightly around its digit.
+    bare : ndarray of bool, shape (height, width)
+        Without underlines, too, which may be strokes as well.
     """
-    flat, upright = find_lines(mask), find_lines(mask.T)
-    boxed = len(flat) >= 2 and len(upright) >= 2 and min(mask.shape) >= ROOM_FOR_BOX
-    if not boxed:
-        flat, upright = ([line for line in lines if line.across] for lines in (flat, upright))
-    rest = mask.copy()
-    for lines, view in ((flat, rest), (upright, rest.T)):
-        for line in lines:
-            line.erase(view)
+
+    rest: Mask
+    certain: bool
+    bare: Mask
+
+
+def find_rules(mask: Mask) -> Rules:
+    """Find what is ruled.
+
+    Strokes that a line crosses stay whole, since only stretches as thin as the line are erased.
+    """
+    if min(mask.shape) < ROOM_FOR_LINES:
+        return Rules(mask, True, mask)
+    lines = [(line, False) for line in find_lines(mask)]
+    lines += [(line, True) for line in find_lines(mask.T)]
+    flat = sum(not upright for _, upright in lines)
+    roomy = min(mask.shape) >= ROOM_FOR_BOX
+    boxed = min(flat, len(lines) - flat) >= 2 and roomy
+    sure = [(line, upright) for line, upright in lines if boxed or line.across]
+    rest = _without(mask, sure)
+    short = [line for line, upright in lines if not (boxed or upright or line.across)]
+    below = [(line, False) for line in short if roomy and is_underline(line, rest)]
+    bare = _without(rest, below) if below else rest
     if not rest.any():
-        return mask, True
-    return rest, boxed or max(len(flat), len(upright)) > 2
+        return Rules(mask, True, bare if bare.any() else mask)
+    flat = sum(not upright for _, upright in sure)
+    certain = boxed or max(flat, len(sure) - flat) > 2
+    return Rules(rest if sure else mask, certain, bare if bare.any() else rest)
+
+
+def is_underline(line: Line, mask: Mask) -> bool:
+    """Whether a line lies below all other ink and is longer than it on both sides."""
+    rest = mask.copy()
+    line.erase(rest)
+    columns = np.flatnonzero(rest.any(0))
+    rows = np.flatnonzero(rest.any(1))
+    if not len(columns):
+        return False
+    left, right = line.runs.column.min(), line.runs.column.max()
+    beyond = BEYOND * (right - left)
+    height = rows[-1] + 1 - rows[0]
+    low = median(line.runs.top) >= rows[0] + BELOW * height
+    return bool(low and left + beyond < columns[0] and columns[-1] < right - beyond)
+
+
+def _without(mask: Mask, lines: list[tuple[Line, bool]]) -> Mask:
+    """Erase lines, of which some are upright."""
+    rest = mask.copy()
+    for line, upright in lines:
+        line.erase(rest.T if upright else rest)
+    return rest
 
 
 def find_lines(mask: Mask) -> list[Line]:

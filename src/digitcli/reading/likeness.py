@@ -1,0 +1,193 @@
+"""How likely it is that a part of a scene is the digit that was meant.
+
+The network that reads digits knows nothing else, and is sure of many things that are none: a sheet
+of paper, a circle, a shadow. What tells those from digits is partly their shape, partly where they
+lie and what is around them; a small network learned it from digits of MNIST's training set drawn
+into scenes (tools/likeness_network.py).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.seeing.grouping import HELD
+from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.scene import Scene
+
+SIDE = 20
+"""Pixels of the image of a look."""
+NEARBY = 0.2
+"""Ink that is not taken for the digit's counts as near up to this share of its size."""
+WITHIN = 5.0
+"""Bounds of the features."""
+
+
+class Look(NamedTuple):
+    """A part of a scene that may be its digit.
+
+    Attributes
+    ----------
+    scene : Scene
+    pieces : Regions
+        The n pieces of its ink, with or without rules.
+    chosen : ndarray of bool, shape (n,)
+        Which of them are taken for the digit.
+    rank : int
+        How many other choices among these pieces are more usual.
+    """
+
+    scene: Scene
+    pieces: Regions
+    chosen: NDArray[np.bool_]
+    rank: int = 0
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of the digit."""
+        pieces, chosen = self.pieces, self.chosen
+        return (
+            slice(int(pieces.top[chosen].min()), int(pieces.bottom[chosen].max())),
+            slice(int(pieces.left[chosen].min()), int(pieces.right[chosen].max())),
+        )
+
+    @property
+    def size(self) -> int:
+        """Longer side of the digit's box."""
+        rows, columns = self.box
+        return int(max(rows.stop - rows.start, columns.stop - columns.start))
+
+    def mask(self, box: tuple[slice, slice]) -> Mask:
+        """Which pixels of a part of the scene are the digit."""
+        return np.asarray(np.concatenate([[False], self.chosen])[self.pieces.labels[box]])
+
+
+def features(look: Look) -> Float32Array:
+    """What tells digits from other marks, shape (SIDE² + n,): an image, then numbers."""
+    return np.concatenate([_image(look).ravel(), _numbers(look)]).astype(np.float32)
+
+
+def _image(look: Look) -> Float32Array:
+    """Scale the digit to a longer side of SIDE pixels, in the middle of SIDE×SIDE."""
+    box = look.box
+    own = np.where(look.mask(box), look.scene.density[box], 0).astype(np.float32)
+    height, width = own.shape
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BOX))
+    image = np.zeros((SIDE, SIDE), np.float32)
+    top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+    image[top : top + size[1], left : left + size[0]] = small / max(float(small.max()), 1e-3)
+    return image
+
+
+def _numbers(look: Look) -> Float32Array:
+    scene, pieces, chosen = look.scene, look.pieces, look.chosen
+    rows, columns = look.box
+    height, width = scene.ink.shape
+    tall, wide = rows.stop - rows.start, columns.stop - columns.start
+    size = look.size
+    area = float(pieces.area[chosen].sum())
+    others = ~chosen
+    sizes = pieces.size
+    inside = (
+        (pieces.top >= rows.start)
+        & (pieces.left >= columns.start)
+        & (pieces.bottom <= rows.stop)
+        & (pieces.right <= columns.stop)
+    )
+    largest = float(sizes[others].max(initial=0)) / size
+    sharpness, halo = scene.sharpness(look.mask, look.box)
+    sheet = scene.sheet
+    longest = max(scene.picture.shape[:2])
+    sides = (
+        float(rows.start == 0)
+        + float(columns.start == 0)
+        + float(rows.stop == height)
+        + float(columns.stop == width)
+    )
+    across = abs((rows.start + rows.stop) / height - 1)
+    along = abs((columns.start + columns.stop) / width - 1)
+    own = look.mask((rows, columns))
+    within = float(np.count_nonzero(scene.ink[rows, columns] & ~own))
+    reach = round(NEARBY * size)
+    nearby = scene.ink[
+        max(0, rows.start - reach) : rows.stop + reach,
+        max(0, columns.start - reach) : columns.stop + reach,
+    ]
+    around = float(np.count_nonzero(nearby)) - area
+    own_touching = scene.touching(pieces)[chosen]
+    values = [
+        np.log(tall / height),
+        np.log(wide / width),
+        np.log(size / longest),
+        across,
+        along,
+        max(across, along),
+        sides,
+        float(own_touching.any()),
+        area / max(1.0, float(pieces.area.sum())),
+        area / max(1.0, float(scene.all_pieces.area.sum())),
+        min(within / area, 2.0) * 2,
+        min(around / area, 2.0) * 2,
+        np.log(np.count_nonzero(chosen)),
+        min(largest, 4.0),
+        min(float(np.count_nonzero(sizes[others] >= 0.5 * size)), 6.0) / 2,
+        float((others & inside & (sizes >= HELD * size)).any()),
+        np.log(tall / wide),
+        area / (tall * wide),
+        area / size**2 * 4,
+        np.log(max(sharpness, 0.1)),
+        halo * 2,
+        2 * float(scene.density[rows, columns][own].mean()),
+        2 * scene.limit,
+        scene.evidence if scene.dark else -scene.evidence,
+        float((scene.evidence < 0) == scene.dark),
+        float(sheet is not None),
+        1.0 if sheet is None else float(sheet.share),
+        1.0 if sheet is None else float(sheet.smooth),
+        0.0 if sheet is None else float(sheet.sides),
+        float(scene.pieces is not scene.all_pieces),
+        float(pieces is not scene.all_pieces),
+        float(pieces is scene.bare_pieces),
+        float(scene.rules.certain),
+        float(scene.widest is not None),
+        np.log(longest / 100),
+        np.log(size / 30),
+        float(look.rank > 0),
+    ]
+    return np.clip(np.array(values, np.float32), -WITHIN, WITHIN)
+
+
+def likeness(looks: list[Look]) -> Float32Array:
+    """Return how probable it is that each look is at the digit that was meant, shape (n,)."""
+    values = np.stack([features(look) for look in looks])
+    *hidden, (weight, bias) = _layers()
+    for inner_weight, inner_bias in hidden:
+        values = np.maximum(values @ inner_weight + inner_bias, 0)
+    odds = (values @ weight + bias)[:, 0]
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
+
+
+SIZES = (SIDE * SIDE + 37, 96, 32, 1)
+"""Inputs, hidden units and output of the network."""
+
+
+@cache
+def _layers() -> list[tuple[Float32Array, Float32Array]]:
+    """Weights and biases of each layer, which lie in one array one after the other."""
+    with files(__package__).joinpath("likeness.npy").open("rb") as file:
+        numbers = np.load(file).astype(np.float32)
+    layers, start = [], 0
+    for before, after in pairwise(SIZES):
+        end = start + before * after
+        layers.append((numbers[start:end].reshape(before, after), numbers[end : end + after]))
+        start = end + after
+    return layers
