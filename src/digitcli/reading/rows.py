@@ -56,9 +56,15 @@ FAINTEST = 8 / 255
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 WRITING = 3.0
-"""Log-odds of a digit, on average, below which a row is no writing."""
-CLEAR = 3.0
-"""By how much they exceed that in rows so clear that no other way of seeing is tried."""
+"""Log-odds of a digit that written ones exceed and other marks do not, mostly."""
+CLEAR = 2.5
+"""By how much they exceed that in rows so clear that no other way of seeing is tried,"""
+BETTER = 2.0
+"""by how much more they must in another way than the one before,"""
+POOR = -1.5
+"""and where hardly any writing is seen, so that the other polarity is tried."""
+MOST_MARKS = 600
+"""A picture with more marks than this, specks aside, is no page of digits."""
 
 
 @dataclass(frozen=True)
@@ -198,17 +204,19 @@ def read_rows(
     """
     small = shrink(picture, PAGE_SIDE)
     best: list[Row] = []
-    most = 0.0
+    most = -np.inf
     failed: ImageError | None = None
     for way in ways(small, polarity):
         if isinstance(way, ImageError):
             failed = way
             continue
+        if way.last_resort and most > POOR:
+            break
         rows = _rows_of(way, model, pattern)
-        score = sum(row.score for row in rows)
-        if rows and (not best or score > most):
+        score = _mean_score(rows)
+        if rows and score > most + (BETTER if best else 0):
             best, most = rows, score
-        if best and most >= CLEAR * sum(len(row.digits) for row in best):
+        if most >= CLEAR:
             break
     if not best:
         if failed is not None:
@@ -219,6 +227,11 @@ def read_rows(
     return [_scaled(row, scale) for row in best]
 
 
+def _mean_score(rows: list[Row]) -> float:
+    """Score of a digit, on average."""
+    return sum(row.score for row in rows) / max(1, sum(len(row.digits) for row in rows))
+
+
 class Way(NamedTuple):
     """A way of seeing the ink of a page.
 
@@ -227,11 +240,14 @@ class Way(NamedTuple):
     ink : Ink
     left, top : int
         Where it begins in the picture.
+    last_resort : bool
+        Whether it is tried only where the others show hardly any writing.
     """
 
     ink: Ink
-    left: int
-    top: int
+    left: int = 0
+    top: int = 0
+    last_resort: bool = False
 
 
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -244,7 +260,6 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     if min(picture.shape[:2]) < LEAST_SIDE:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
-    dark = fixed
 
     def seen(sheet: Sheet | None, dark: bool | None) -> Iterator[Way]:
         scene = Scene(picture, sheet, dark=dark, widest=NARROW)
@@ -254,14 +269,16 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
+        last = fixed is None and dark is not None
         rules = scene.rules
-        yield Way(Ink(scene.density, rules.rest, scene.limit), left, top)
+        usual.append(scene.dark)
+        yield Way(Ink(scene.density, rules.rest, scene.limit), left, top, last)
         if rules.bare is not rules.rest:
-            yield Way(Ink(scene.density, rules.bare, scene.limit), left, top)
+            yield Way(Ink(scene.density, rules.bare, scene.limit), left, top, last)
 
+    usual: list[bool] = []
     try:
-        dark = Scene(picture, dark=fixed).dark
-        yield from seen(None, dark)
+        yield from seen(None, fixed)
     except ImageError as error:
         yield error
         return
@@ -269,10 +286,10 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         (cut_out(picture, paper), fixed) for paper in find_papers(picture)[:MOST_PAPERS]
     ]
     if fixed is None:
-        tried.append((None, not dark))
-    for sheet, dark_ink in tried:
+        tried.append((None, not usual[0]))
+    for sheet, dark in tried:
         try:
-            yield from seen(sheet, dark_ink)
+            yield from seen(sheet, dark)
         except ImageError as error:
             yield error
 
@@ -280,11 +297,13 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
     found = Regions.of(way.ink.mask)
+    if way.last_resort and len(found.area) > MOST_MARKS:
+        return []
     read = [
         _read_row(found, row, way.ink, model, pattern)
         for row in find_rows(found, way.ink.mask.shape)
     ]
-    written = [row if row and (pattern or row.score > 0) else None for row in read]
+    written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
     return [_moved(row, way.left, way.top) for row in _without_smudges(written)]
 
 

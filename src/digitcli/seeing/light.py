@@ -23,6 +23,11 @@ TINY = 32
 DARKEST = 1 / 16
 """Darker paper counts as this bright, lest its noise becomes ink."""
 
+PAGE_SIDE = 320
+"""Longer side of the reduced picture that the polarity of a page is found on,"""
+NARROW = (5, 9, 13)
+"""where strokes are narrower than one of these, and what is between strokes is not."""
+
 WIDEST = 1 / 4
 """Share of the picture's longer side that strokes are narrower than."""
 
@@ -81,6 +86,20 @@ def polarity_evidence(values: Float32Array, edge: Float32Array) -> float:
     if max(values.shape) < BITMAP or is_even(values, edge, tail=0.25):  # strokes may touch it
         evidence += _skew(reduced - median(edge))
     return evidence
+
+
+def page_polarity_evidence(values: Float32Array) -> float:
+    """How much speaks for writing brighter than its page: -1 … 1, below 0 for darker writing.
+
+    Writing is narrow: a grey closing fills strokes darker than the paper, an opening brighter ones,
+    and neither sees the edges of sheets and shadows.
+    """
+    reduced = _resize(values, PAGE_SIDE)
+    dark = bright = 0.0
+    for size in NARROW:
+        dark += float(((erode(dilate(reduced, size), size) - reduced) ** 3).sum())
+        bright += float(((reduced - dilate(erode(reduced, size), size)) ** 3).sum())
+    return (bright - dark) / max(bright + dark, 1e-6)
 
 
 def ink_density(

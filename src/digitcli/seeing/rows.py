@@ -49,7 +49,9 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
     usable = ~lies_against_frame(found, shape) & ~rings(found)
     if not usable.any():
         return []
-    typical = weighted_median(heights(found)[usable], heights(found)[usable])
+    # rules and specks are many, but little ink
+    weight = heights(found) * np.sqrt(found.area)
+    typical = weighted_median(heights(found)[usable], weight[usable])
     usable &= heights(found) <= TALLEST * typical
     main = usable & (heights(found) >= MAIN * typical)
     if not main.any():
@@ -159,7 +161,7 @@ def _attach(found: Regions, rows: list[list[int]], parts: Indices, typical: floa
             owner[nearest][0].append(int(part))
 
 
-def weighted_median(values: NDArray[np.intp], weights: NDArray[np.intp]) -> float:
+def weighted_median(values: NDArray[np.intp], weights: NDArray[np.number]) -> float:
     """The value up to which half of the weight lies; 0 for none."""
     if not len(values):
         return 0.0

@@ -125,15 +125,15 @@ def find_rules(mask: Mask) -> Rules:
     roomy = min(mask.shape) >= ROOM_FOR_BOX
     boxed = min(flat, len(lines) - flat) >= 2 and roomy
     sure = [(line, upright) for line, upright in lines if boxed or line.across]
-    rest = _without(mask, sure)
+    rest = _without(mask, sure) if sure else mask
     short = [line for line, upright in lines if not (boxed or upright or line.across)]
     below = [(line, False) for line in short if roomy and is_underline(line, rest)]
     bare = _without(rest, below) if below else rest
     if not rest.any():
-        return Rules(mask, True, bare if bare.any() else mask)
+        return Rules(mask, True, mask)
     flat = sum(not upright for _, upright in sure)
     certain = boxed or max(flat, len(sure) - flat) > 2
-    return Rules(rest if sure else mask, certain, bare if bare.any() else rest)
+    return Rules(rest, certain, bare if bare.any() else rest)
 
 
 def is_underline(line: Line, mask: Mask) -> bool:

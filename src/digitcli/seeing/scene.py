@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.seeing.decode import Picture
 from digitcli.seeing.ink import denoise, ink_mask, threshold
-from digitcli.seeing.light import border, grey, ink_density, polarity_evidence
+from digitcli.seeing.light import (
+    border,
+    grey,
+    ink_density,
+    is_even,
+    page_polarity_evidence,
+    polarity_evidence,
+)
 from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
 from digitcli.seeing.paper import Sheet
 from digitcli.seeing.pieces import Regions
@@ -88,7 +95,10 @@ class Scene:
         if np.ptp(values) < FLAT:
             raise ImageError(NO_INK)
         self.values = values
-        self.evidence = polarity_evidence(values, edge)
+        if widest is None or is_even(values, edge, tail=0.1):
+            self.evidence = polarity_evidence(values, edge)
+        else:
+            self.evidence = page_polarity_evidence(values)
         self.dark = self.evidence < 0 if dark is None else dark
         density = ink_density(values, edge, dark=self.dark, widest=widest)
         if sheet is not None:
