@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,10 @@ USUAL = 3.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
 LEAST = 0.02
 """Where no look is this likely, there is no digit."""
-NARROW = 1 / 12
-"""Where shadows are as narrow as strokes may be, strokes are narrower than this."""
+WIDTHS = 1 / 4, 1 / 12
+"""Where light is uneven in the midst of the paper, strokes are narrower than one of these."""
+BITMAP = 24
+"""Smaller pictures hold a digit and nothing else."""
 ROOM_FOR_SHADOWS = 64
 """In smaller pictures strokes may be wider."""
 MOST_PAPERS = 4
@@ -118,18 +121,24 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         for paper in find_papers(picture)[:MOST_PAPERS]:
             yield cut_out(picture, paper)
 
-    for sheet in sheets():
+    def both(sheet: Sheet | None, dark: bool | None, **way: Any) -> Iterator[Scene]:
         try:
-            scene = Scene(picture, sheet, dark=fixed)
+            scene = Scene(picture, sheet, dark=dark, **way)
             yield scene
             if fixed is None:
-                yield Scene(picture, sheet, dark=not scene.dark)
-            if sheet is None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
-                yield Scene(picture, dark=scene.dark, widest=NARROW)
-                if fixed is None:
-                    yield Scene(picture, dark=not scene.dark, widest=NARROW)
+                yield Scene(picture, sheet, dark=not scene.dark, **way)
         except ImageError:
-            continue
+            return
+
+    for sheet in sheets():
+        dark = fixed
+        for scene in both(sheet, fixed):
+            dark = scene.dark if dark is None else dark
+            yield scene
+        if sheet is None and dark is not None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
+            for widest in WIDTHS:
+                yield from both(None, dark, widest=widest)
+            yield from itertools.islice(both(None, dark, faint=True), 1)
 
 
 def looks(scene: Scene) -> Iterator[Look]:
@@ -166,7 +175,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
         if number == 0:
             best = next(tried)
             most = float(likeness([best])[0])
-            if most >= SURE:
+            if most >= SURE or max(picture.shape[:2]) < BITMAP:
                 return best, most
             odds = USUAL * _odds(most)
         for look, likely in _judged(list(tried)):
@@ -195,7 +204,7 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
     """
     picture = shrink(picture, SIGHT)
     look, likely = likeliest(picture, polarity)
-    if likely < LEAST:
+    if likely < LEAST and max(picture.shape[:2]) >= BITMAP:
         raise ImageError(NO_DIGIT)
     return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))
 

@@ -26,6 +26,8 @@ SIDE = 20
 """Pixels of the image of a look."""
 NEARBY = 0.2
 """Ink that is not taken for the digit's counts as near up to this share of its size."""
+PALE = 0.4
+"""What is this dense, against the least dense ink, may be pale ink."""
 WITHIN = 5.0
 """Bounds of the features."""
 
@@ -118,11 +120,13 @@ def _numbers(look: Look) -> Float32Array:
     own = look.mask((rows, columns))
     within = float(np.count_nonzero(scene.ink[rows, columns] & ~own))
     reach = round(NEARBY * size)
-    nearby = scene.ink[
-        max(0, rows.start - reach) : rows.stop + reach,
-        max(0, columns.start - reach) : columns.stop + reach,
-    ]
-    around = float(np.count_nonzero(nearby)) - area
+    nearby = (
+        slice(max(0, rows.start - reach), rows.stop + reach),
+        slice(max(0, columns.start - reach), columns.stop + reach),
+    )
+    around = float(np.count_nonzero(scene.ink[nearby])) - area
+    close = scene.density[nearby]
+    pale = float(np.count_nonzero((close > PALE * scene.limit) & ~scene.ink[nearby]))
     own_touching = scene.touching(pieces)[chosen]
     values = [
         np.log(tall / height),
@@ -137,6 +141,7 @@ def _numbers(look: Look) -> Float32Array:
         area / max(1.0, float(scene.all_pieces.area.sum())),
         min(within / area, 2.0) * 2,
         min(around / area, 2.0) * 2,
+        min(pale / area, 2.0) * 2,
         np.log(np.count_nonzero(chosen)),
         min(largest, 4.0),
         min(float(np.count_nonzero(sizes[others] >= 0.5 * size)), 6.0) / 2,
@@ -158,7 +163,7 @@ def _numbers(look: Look) -> Float32Array:
         float(pieces is not scene.all_pieces),
         float(pieces is scene.bare_pieces),
         float(scene.rules.certain),
-        float(scene.widest is not None),
+        float(scene.widest is not None) - float(scene.faint),
         np.log(longest / 100),
         np.log(size / 30),
         float(look.rank > 0),
@@ -176,7 +181,7 @@ def likeness(looks: list[Look]) -> Float32Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
 
 
-SIZES = (SIDE * SIDE + 37, 96, 32, 1)
+SIZES = (SIDE * SIDE + 38, 96, 32, 1)
 """Inputs, hidden units and output of the network."""
 
 

@@ -27,6 +27,8 @@ from digitcli.seeing.rules import Rules, find_rules
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
+FAINT = 0.5
+"""Faint strokes are this dense, against others."""
 LEAST = 3
 """Pixels that a picture of a digit has on each side."""
 Box = tuple[slice, slice]
@@ -46,6 +48,8 @@ class Scene:
         Whether the ink is darker than the paper; found out by default.
     widest : float, optional
         What is wider than this share of the picture's longer side is shadow, not stroke.
+    faint : bool
+        Whether ink half as dense as that of most strokes is ink, too.
 
     Attributes
     ----------
@@ -74,6 +78,7 @@ class Scene:
         *,
         dark: bool | None = None,
         widest: float | None = None,
+        faint: bool = False,
     ) -> None:
         seen = picture if sheet is None else sheet.picture
         if min(seen.shape[:2]) < LEAST:
@@ -104,7 +109,8 @@ class Scene:
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density = denoise(density)
-        self.limit = threshold(self.density)
+        self.faint = faint
+        self.limit = threshold(self.density) * (FAINT if faint else 1)
         self.ink = ink_mask(self.density, self.limit)
         if not self.ink.any():
             raise ImageError(NO_INK)
