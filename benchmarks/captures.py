@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from digitcli import Model, load_dataset, load_model, read_digit
+from digitcli import Model, load_dataset, load_model
 from digitcli.errors import ImageError
 from digitcli.evaluation.lines import edit_distance
+from digitcli.reading.digit import see_digit
 from digitcli.reading.rows import read_page
 from scenes import KINDS, ROWS, Scene, draw, encode
 
@@ -34,17 +35,15 @@ SURE = 0.9
 COLUMNS = 12
 
 
-def read_single(model: Model, file: BinaryIO) -> tuple[int | None, float, list[tuple[int, float]]]:
-    """Return the digit, its confidence, and the other digits it might be with theirs."""
+def read_single(model: Model, file: BinaryIO) -> tuple[int | None, float]:
+    """Return the digit and its confidence, None for a refusal."""
     try:
-        image = read_digit(file)
+        seen = see_digit(file)
     except ImageError:
-        return None, 0.0, []
-    probabilities = model.predict_proba(image[None])[0]
-    first, *others = (
-        (int(digit), float(probabilities[digit])) for digit in np.argsort(-probabilities)
-    )
-    return *first, others
+        return None, 0.0
+    probabilities = model.predict_proba(seen.image[None])[0]
+    probabilities = (1 - seen.doubt) * probabilities + seen.doubt / 10
+    return int(probabilities.argmax()), float(probabilities.max())
 
 
 def read_rows_of(model: Model, file: BinaryIO) -> list[tuple[str, float]]:
@@ -112,7 +111,7 @@ def measured(
         read = "\n".join(text for text, _ in rows) if rows else None
         confidence = min((confidence for _, confidence in rows), default=0.0)
     else:
-        digit, confidence, _ = read_single(the_model(model), file)
+        digit, confidence = read_single(the_model(model), file)
         read = None if digit is None else str(digit)
     return Answer(kind, number, scene.text, read, confidence, saved)
 

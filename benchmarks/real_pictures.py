@@ -26,9 +26,8 @@ from digitcli.errors import ImageError
 from digitcli.evaluation.metrics import auroc
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
-from digitcli.reading.digit import read_digit
+from digitcli.reading.digit import Seen, see_digit, see_picture
 from digitcli.seeing.decode import Picture, decode
-from digitcli.reading.digit import normalize
 
 THUMBNAIL = 112
 COLUMNS = 6
@@ -73,23 +72,25 @@ def naive(path: Path) -> NDArray[np.uint8]:
     return np.asarray(grey.resize((28, 28), Image.Resampling.BILINEAR))
 
 
-def seen(path: Path) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]:
+def seen(path: Path) -> tuple[Seen | None, Seen]:
     """What digitcli and what the naive way make of a picture; None for a refusal."""
     try:
-        return read_digit(path), naive(path)
+        return see_digit(path), Seen(naive(path))
     except ImageError:
-        return None, naive(path)
+        return None, Seen(naive(path))
 
 
 def answers(
-    model: Model, images: Sequence[NDArray[np.uint8] | None]
+    model: Model, images: Sequence[Seen | None]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Digits and confidences; -1 and 0 for refused pictures."""
     refused = np.array([image is None for image in images])
     blank = np.zeros((28, 28), np.uint8)
     probabilities = model.predict_proba(
-        np.stack([blank if image is None else image for image in images])
+        np.stack([blank if image is None else image.image for image in images])
     )
+    doubt = np.array([[0 if image is None else image.doubt] for image in images], np.float32)
+    probabilities = (1 - doubt) * probabilities + doubt / 10
     digits = np.where(refused, -1, probabilities.argmax(axis=1))
     return digits, np.where(refused, np.float32(0), probabilities.max(axis=1))
 
@@ -147,11 +148,11 @@ def _pixels(values: NDArray[np.float64]) -> Picture:
 def print_separation(model: Model, confidence: NDArray[np.float32], count: int) -> None:
     """How often a digit gets more confidence than a picture without one."""
     kinds: list[str] = []
-    images: list[NDArray[np.uint8] | None] = []
+    images: list[Seen | None] = []
     for kind, picture in no_digits(count, np.random.default_rng(0)):
         kinds.append(kind)
         try:
-            images.append(normalize(picture))
+            images.append(see_picture(picture))
         except ImageError:
             images.append(None)
     _, without = answers(model, images)
@@ -213,7 +214,7 @@ def main() -> None:
         rows = [
             (
                 pictures[number],
-                images[number][0],
+                seen_as.image if (seen_as := images[number][0]) else None,
                 f"{digits[number]} ({confidence[number]:.0%})" if digits[number] >= 0 else "none",
             )
             for number in wrong

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
-from digitcli.reading.digit import normalize
+from digitcli.polarity import Polarity
+from digitcli.reading.digit import see_picture
 
 
 def drawn(digit: int, side: int = 64) -> Image.Image:
@@ -53,3 +54,8 @@ def _known(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of an image and of itself moved by a pixel to each side, shape (784,)."""
     moves = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)
     return np.mean([np.roll(image, move, (0, 1)) for move in moves], axis=0).ravel()
+
+
+def normalize(picture: NDArray[np.uint8], polarity: Polarity = Polarity.AUTO) -> NDArray[np.uint8]:
+    """The digit in a picture, in the form of MNIST."""
+    return see_picture(picture, polarity=polarity).image

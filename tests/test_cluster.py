@@ -19,6 +19,7 @@ import pytest
 
 from conftest import Run, clean_environment
 from drawings import draw_digits, drawn, save_reader
+from test_lines import page
 
 pytest.importorskip("distributed", reason="needs the extra digitcli[dask]")
 
@@ -239,6 +240,30 @@ def test_every_line_comes_once_and_in_order_though_workers_die(
     assert "Traceback" not in complaints
 
 
+def test_rows_are_those_of_one_machine(two_workers: Cluster, digitcli: Run, tmp_path: Path) -> None:
+    page("2074", "36").save(tmp_path / "page.png")
+    page("1852").save(tmp_path / "second.png")
+    arguments = ["predict", "-m", save_reader(tmp_path / "reader.joblib"), "--line"]
+    arguments += ["--format", "json", "--top-k", "2", "page.png", "missing.png", "second.png"]
+    here = digitcli(*arguments)
+    there = digitcli(*arguments, *on_cluster(two_workers), "--explain", "why")
+    assert (there.stdout, there.stderr, there.returncode) == (here.stdout, here.stderr, 3)
+    assert here.stdout.count('"rows"') == 2
+    assert len(list((tmp_path / "why").iterdir())) == 2
+
+
+def test_other_digits_in_a_picture_are_told(
+    two_workers: Cluster, digitcli: Run, tmp_path: Path
+) -> None:
+    number = Path(__file__).parents[1] / "examples" / "rows" / "number.png"
+    arguments = ["predict", "-m", save_reader(tmp_path / "reader.joblib"), number]
+    here = digitcli(*arguments)
+    there = digitcli(*arguments, *on_cluster(two_workers))
+    assert there.stderr == here.stderr
+    assert there.stderr.startswith(f"{number} holds 4 digits")
+    assert there.stdout == here.stdout
+
+
 def test_what_ends_every_worker_is_given_up_and_the_rest_goes_on(two_workers: Cluster) -> None:
     two_workers.add_workers(allowed_failures=0)
     deadly = "__import__('os')._exit(1)"
@@ -308,6 +333,7 @@ def test_a_worker_with_another_version_says_so() -> None:
         ("predict", "--backend", "dask", "x.png"),
         ("predict", "--scheduler", "tcp://x:1", "x.png"),
         ("predict", "--backend", "dask", "--scheduler", "tcp://x:1", "--jobs", "2", "x.png"),
+        ("predict", "--backend", "dask", "--scheduler", "tcp://x:1", "--stdin-image"),
         ("evaluate", "--backend", "dask", "--scheduler", "tcp://x:1", "--dataset", "digits"),
         ("train", "--backend", "dask", "--scheduler", "tcp://x:1", "--jobs", "2"),
     ],

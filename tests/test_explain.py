@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from digitcli.reading.digit import see_steps
 from digitcli.seeing.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
-from digitcli.reading.digit import normalize_steps
 
 
 def panel(sheet: np.ndarray, number: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def panel(sheet: np.ndarray, number: int) -> np.ndarray:
 def test_explanation_shows_digit_and_probabilities() -> None:
     image = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(image).line([(100, 40), (180, 40), (130, 160)], "blue", 9, joint="curve")
-    steps = normalize_steps(np.asarray(image))
+    steps = see_steps(np.asarray(image))
     probabilities = np.full(10, 0.02)
     probabilities[7] = 0.82
     sheet = np.asarray(explain(steps, probabilities))
@@ -36,5 +36,5 @@ def test_explanation_shows_digit_and_probabilities() -> None:
 def test_explanation_of_a_ready_image_shows_it_unchanged() -> None:
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 12:16] = 200
-    sheet = np.asarray(explain(normalize_steps(image), np.full(10, 0.1)))
+    sheet = np.asarray(explain(see_steps(image), np.full(10, 0.1)))
     np.testing.assert_array_equal(panel(sheet, 3)[::7, ::7, 0], image)

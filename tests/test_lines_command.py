@@ -91,8 +91,8 @@ def test_an_image_on_stdin(digitcli: Run, model: dict[str, str], picture: Path) 
         ("--pattern", "dd"),
         ("--line", "--pattern", "2x"),
         ("--line", "--length", "2", "--pattern", "dd"),
-        ("--line", "--jobs", "2"),
         ("--line", "--top-k", "3"),
+        ("--line", "--top-k", "3", "--format", "csv"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -102,6 +102,44 @@ def test_options_that_make_no_sense_are_refused(
     assert result.returncode in (1, 2)
     assert result.stderr.startswith("digitcli: error: --")
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("format", ["text", "json", "csv"])
+def test_several_processes_give_the_lines_of_one(
+    digitcli: Run, model: dict[str, str], picture: Path, tmp_path: Path, format: str
+) -> None:
+    page("1852").save(tmp_path / "second.png")
+    paths = "".join(f"{name}\n" for name in ("page.png", "missing.png", "second.png") * 3)
+    arguments = ("predict", "--line", "--format", format)
+    one = digitcli(*arguments, input=paths, env=model)
+    two = digitcli(*arguments, "--jobs", "2", input=paths, env=model)
+    assert (two.stdout, two.stderr, two.returncode) == (one.stdout, one.stderr, one.returncode)
+    assert one.returncode == ExitCode.PARTIAL
+
+
+def test_json_gives_the_likeliest_digits_of_each_place(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    arguments = ("predict", "--line", "--format", "json", "--min-confidence", "0.5", picture)
+    plain = json.loads(digitcli(*arguments, env=model).stdout)
+    more = json.loads(digitcli(*arguments, "--top-k", "3", env=model).stdout)
+    for row in more["rows"]:
+        for digit in row["digits"]:
+            first, *others = digit.pop("top_k")
+            assert first == {"digit": digit["digit"], "confidence": digit["confidence"]}
+            assert len(others) == 2
+            assert others[0]["confidence"] >= others[1]["confidence"]
+    assert more == plain
+
+
+def test_the_digit_that_a_pattern_asks_for_comes_first(
+    digitcli: Run, model: dict[str, str], picture: Path
+) -> None:
+    arguments = ("predict", "--line", "--format", "json", "--top-k", "2", "--pattern", "207[19]")
+    rows = json.loads(digitcli(*arguments, picture, env=model).stdout)["rows"]
+    forced = rows[0]["digits"][-1]
+    assert forced["digit"] in (1, 9)
+    assert [entry["digit"] for entry in forced["top_k"]] == [forced["digit"], 4]
 
 
 def test_length_keeps_the_rows_that_fit(

@@ -18,11 +18,11 @@ from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
-from digitcli.reading.digit import read_digit
+from digitcli.reading.digit import read_digit, see_steps
 from digitcli.seeing.form import NARROWEST, WIDEST
-from digitcli.reading.digit import normalize, normalize_steps
 from digitcli.seeing.ready import MIDDLE
 from digitcli.seeing.stroke import stroke_width
+from drawings import normalize
 
 Picture = NDArray[np.uint8]
 
@@ -182,7 +182,7 @@ def test_situations_make_no_difference(
 def test_pens_from_one_pixel_to_markers(pen: float, model: Model) -> None:
     """Strokes are brought to widths that MNIST has."""
     for digit in (0, 1, 2, 3, 4, 5, 7, 9):
-        steps = normalize_steps(plain(drawn(digit, pen=pen)))
+        steps = see_steps(plain(drawn(digit, pen=pen)))
         width = stroke_width(steps.strokes) * 20 / max(steps.strokes.shape)
         assert 0.75 * NARROWEST < width < 1.15 * WIDEST, digit
         assert model.predict(steps.image[None])[0] == digit
@@ -222,7 +222,7 @@ def test_multi_part_digits_stay_whole() -> None:
 
 def test_lines_do_not_break_strokes() -> None:
     ink = drawn(1, pen=0.08)
-    digit = normalize_steps(on_grid(ink)).digit
+    digit = see_steps(on_grid(ink)).digit
     rows = np.flatnonzero(digit.any(1))
     assert len(rows) == np.ptp(rows) + 1  # no gap where grid lines cross
     assert np.ptp(np.flatnonzero(digit.any(0))) < 60
@@ -314,7 +314,7 @@ def test_heavy_strokes_of_bitmaps_are_not_paper() -> None:
     bitmap = np.zeros((16, 16), np.uint8)
     bitmap[1:15, 5:11] = 255
     bitmap[0, 2:11] = bitmap[1:5, 1:11] = 200
-    digit = normalize_steps(bitmap).digit
+    digit = see_steps(bitmap).digit
     assert digit[2:14, 6:10].all()
 
 

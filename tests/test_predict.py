@@ -20,6 +20,9 @@ from drawings import draw_digits, drawn, save_reader
 
 Run = Callable[..., CompletedProcess[str]]
 
+NUMBER = Path(__file__).parents[1] / "examples" / "rows" / "number.png"
+"""A picture of four digits."""
+
 
 @pytest.fixture
 def digits(tmp_path: Path) -> list[Path]:
@@ -61,11 +64,12 @@ def test_json_lines_hold_path_digit_confidence_and_ten_probabilities(
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["digit"] for line in lines] == [7, 2]
     for line, path in zip(lines, (digits[7], digits[2]), strict=True):
-        assert list(line) == ["path", "digit", "confidence", "probabilities"]
+        assert list(line) == ["path", "digit", "confidence", "probabilities", "others"]
         assert line["path"] == str(path)
         assert len(line["probabilities"]) == 10
         assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-4)
         assert line["confidence"] == max(line["probabilities"])
+        assert line["others"] == 0
 
 
 def test_csv_has_a_header_and_quotes_what_needs_it(predict: Run, tmp_path: Path) -> None:
@@ -126,6 +130,26 @@ def test_a_failing_file_is_a_line_of_json(predict: Run, digits: list[Path]) -> N
     assert list(error) == ["path", "error"]
     assert error["path"] == "missing.png"
     assert answer["digit"] == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--jobs", "2")])
+def test_other_digits_in_the_picture_are_told(
+    predict: Run, digits: list[Path], options: tuple[str, ...]
+) -> None:
+    arguments = (*options, digits[3], NUMBER, digits[4])
+    result = predict(*arguments)
+    told = f"{NUMBER} holds 4 digits, of which one was read; --line reads them all\n"
+    assert (result.returncode, result.stderr) == (0, told)
+    assert [row[0] for row in fields(result)] == [str(digits[3]), str(NUMBER), str(digits[4])]
+    result = predict("--format", "json", *arguments)
+    assert (result.returncode, result.stderr) == (0, told)
+    assert [json.loads(line)["others"] for line in result.stdout.splitlines()] == [0, 3, 0]
+
+
+def test_other_digits_in_the_image_on_stdin_are_told(predict: Run) -> None:
+    result = predict("--stdin-image", input=NUMBER.read_bytes())
+    assert result.returncode == 0
+    assert result.stderr.startswith("the image on stdin holds 4 digits, of which one was read")
 
 
 def test_a_folder_stands_for_its_files(predict: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from conftest import Run
 from digitcli.errors import ExitCode
-from digitcli.prediction.stream import Answers
+from digitcli.prediction.readings import Answers
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_rows_are_drawn_on_the_picture(digitcli: Run, stroke: Path) -> None:
     result = digitcli("predict", "--line", "a/one.png", "--explain", "why")
     assert result.returncode == ExitCode.OK, result.stderr
     with Image.open(stroke / "why" / "a_one.png.png") as image:
-        assert image.mode == "RGB"
+        assert (image.mode, image.size) == ("RGB", (200, 150))
 
 
 def test_different_pictures_never_share_a_file(digitcli: Run, stroke: Path) -> None:
@@ -66,21 +66,25 @@ def test_different_pictures_never_share_a_file(digitcli: Run, stroke: Path) -> N
     assert len(list((stroke / "why").iterdir())) == len(paths)
 
 
+@pytest.mark.parametrize("options", [(), ("--line",)])
 def test_a_picture_that_vanishes_before_it_is_explained_costs_no_other(
-    stroke: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stroke: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
 ) -> None:
     from digitcli.cli import app
     from digitcli.cli.answers import AnswerWriter
 
     write = AnswerWriter.write
 
-    def vanish(writer: AnswerWriter, answers: Answers) -> None:
+    def vanish(writer: AnswerWriter[Answers], answers: Answers) -> None:
         write(writer, answers)
         (stroke / "a" / "one.png").unlink(missing_ok=True)
 
     monkeypatch.chdir(stroke)
     monkeypatch.setattr(AnswerWriter, "write", vanish)
-    code = app.run(["predict", "a/one.png", "b/one.png", "--explain", "why"])
+    code = app.run(["predict", *options, "a/one.png", "b/one.png", "--explain", "why"])
     shown = capsys.readouterr()
     assert code == ExitCode.PARTIAL
     assert len(shown.out.splitlines()) == 2

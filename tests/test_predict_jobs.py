@@ -16,6 +16,7 @@ import pytest
 from conftest import clean_environment
 from digitcli.model.modelfile import load_model
 from digitcli.prediction import workers
+from digitcli.prediction.digits import DigitReading
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.workers import answer_in_processes
 from drawings import draw_digits, save_reader
@@ -103,7 +104,7 @@ def test_a_wrong_list_of_paths_ends_in_one_line(digitcli: Run, reader: Path) -> 
 
 def test_what_a_killed_process_was_at_is_done_again(tmp_path: Path, reader: Path) -> None:
     paths = [str(path) for path in draw_digits(tmp_path, ready=True)] * 200
-    answers = answer_in_processes(load_model(reader), cut(paths), jobs=2)
+    answers = answer_in_processes(DigitReading(load_model(reader)), cut(paths), jobs=2)
     answered = list(next(answers).paths)
     os.kill(children(os.getpid())[0], signal.SIGKILL)
     digits = []
@@ -121,7 +122,7 @@ def test_an_image_that_ends_its_process_is_an_error_and_the_rest_goes_on(
     paths = [str(path) for path in draw_digits(tmp_path)]
     deadly = paths[4]
     monkeypatch.setattr(workers, "_answer", Deadly(deadly))
-    results = list(answer_in_processes(load_model(reader), [paths], jobs=2))
+    results = list(answer_in_processes(DigitReading(load_model(reader)), [paths], jobs=2))
     errors = {
         some.paths[place]: reason for some in results for place, reason in some.errors.items()
     }
@@ -136,7 +137,7 @@ class Deadly:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def __call__(self, part: Burst) -> workers._Done:
+    def __call__(self, part: Burst) -> object:
         if self.path in part:
             os.kill(os.getpid(), signal.SIGKILL)
         return ANSWER(part)

@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.errors import DigitcliError, ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
-from digitcli.prediction import stream
-from digitcli.prediction.paths import Burst, Unreadable, argument_paths, stream_paths
-from digitcli.prediction.stream import BATCH, answer_bursts
-from digitcli.reading.digit import read_digit
+from digitcli.prediction import digits, paths
+from digitcli.prediction.digits import BATCH, DigitAnswers, DigitReading
+from digitcli.prediction.paths import (
+    Burst,
+    Source,
+    Unreadable,
+    argument_paths,
+    stream_image,
+    stream_paths,
+)
+from digitcli.prediction.stream import answer_bursts
+from digitcli.reading import digit as digit_reading
+from digitcli.reading.digit import Seen, read_digit
 from digitcli.seeing.form import has_mnist_form
 from digitcli.seeing.ready import in_mnist_form, plain_pixels
 from drawings import draw_digits, mnist_form, save_reader
@@ -33,9 +41,19 @@ def model(tmp_path: Path) -> Model:
 
 
 @pytest.fixture
+def reading(model: Model) -> DigitReading:
+    return DigitReading(model)
+
+
+@pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is answered when it is full, however slow the machine is."""
-    monkeypatch.setattr(stream, "PATIENCE", 1e9)
+    monkeypatch.setattr(digits, "PATIENCE", 1e9)
+
+
+def see_with(monkeypatch: pytest.MonkeyPatch, see: Callable[[str], Seen]) -> None:
+    """Have pictures seen by `see`, which takes a path."""
+    monkeypatch.setattr(digit_reading, "see_digit", lambda file, **_: see(file))
 
 
 def png(image: Image.Image, **options: object) -> bytes:
@@ -45,26 +63,30 @@ def png(image: Image.Image, **options: object) -> bytes:
 
 
 @pytest.mark.usefixtures("patient")
-def test_many_at_once_are_answered_as_each_alone(tmp_path: Path, model: Model) -> None:
+def test_many_at_once_are_answered_as_each_alone(tmp_path: Path, reading: DigitReading) -> None:
     paths = [*draw_digits(tmp_path / "drawn"), *draw_digits(tmp_path / "ready", ready=True)]
     shifted = tmp_path / "shifted.png"
     Image.fromarray(np.roll(mnist_form(3), (3, 4), (0, 1))).save(shifted)
     burst: Burst = [*map(str, paths), "missing.png", str(shifted), str(paths[0])]
-    (answers,) = answer_bursts(model, [burst], first_batch=BATCH)
+    (answers,) = answer_bursts(reading, [burst], first_batch=BATCH)
     assert answers.paths == burst
     assert list(answers.errors) == [20]
     for place, path in enumerate(burst):
         if place != 20:
-            alone = model.predict_proba(read_digit(str(path))[None])[0]
-            np.testing.assert_allclose(answers.probabilities[place], alone, atol=1e-6)
+            (alone,) = answer_bursts(reading, [[str(path)]])
+            np.testing.assert_allclose(
+                answers.probabilities[place], alone.probabilities[0], atol=1e-6
+            )
 
 
 @pytest.mark.usefixtures("patient")
-def test_empty_pictures_are_errors_in_the_quick_way_too(tmp_path: Path, model: Model) -> None:
+def test_empty_pictures_are_errors_in_the_quick_way_too(
+    tmp_path: Path, reading: DigitReading
+) -> None:
     for name, value in (("black.png", 0), ("white.png", 255)):
         Image.new("L", (28, 28), value).save(tmp_path / name)
     names = [str(tmp_path / "black.png"), str(tmp_path / "white.png")]
-    (answers,) = answer_bursts(model, [names])
+    (answers,) = answer_bursts(reading, [names])
     for place, name in enumerate(names):
         with pytest.raises(ImageError) as error:
             read_digit(name)
@@ -78,45 +100,86 @@ def test_polarity_means_the_same_in_the_quick_way(
 ) -> None:
     path = str(tmp_path / "4.png")
     Image.fromarray(mnist_form(4) ^ (255 if inverted else 0)).save(path)
-    (answers,) = answer_bursts(model, [[path]], polarity=polarity)
-    try:
-        expected = model.predict_proba(read_digit(path, polarity=polarity)[None]), {}
-    except ImageError as error:
-        expected = np.zeros((1, 10)), {0: str(error)}
-    np.testing.assert_allclose(answers.probabilities, expected[0], atol=1e-6)
-    assert answers.errors == expected[1]
+    (answers,) = answer_bursts(DigitReading(model, polarity), [[path]])
+    source = Source(path, Path(path).read_bytes(), path)  # which has no quick way
+    (expected,) = answer_bursts(DigitReading(model, polarity), [[source]])
+    np.testing.assert_allclose(answers.probabilities, expected.probabilities, atol=1e-6)
+    assert answers.errors == expected.errors
 
 
-def test_batches_are_bounded_and_keep_the_order(tmp_path: Path, model: Model) -> None:
+def test_batches_are_bounded_and_keep_the_order(tmp_path: Path, reading: DigitReading) -> None:
     paths = [str(path) for path in draw_digits(tmp_path, ready=True)] * 100
-    batches = list(answer_bursts(model, [paths]))
+    batches = list(answer_bursts(reading, [paths]))
     assert max(len(batch.paths) for batch in batches) <= BATCH
     assert [path for batch in batches for path in batch.paths] == paths
 
 
-def test_slow_images_are_answered_before_a_batch_is_full(model: Model) -> None:
-    def slow(path: str) -> NDArray[np.uint8]:
-        time.sleep(0.03)
-        return mnist_form(1)
+def test_slow_images_are_answered_before_a_batch_is_full(
+    reading: DigitReading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = mnist_form(1)
 
-    first = next(answer_bursts(model, [["a"] * BATCH], read=slow))
+    def slow(path: str) -> Seen:
+        time.sleep(0.03)
+        return Seen(image)
+
+    see_with(monkeypatch, slow)
+    first = next(answer_bursts(reading, [["a"] * BATCH]))
     assert len(first.paths) <= 3
 
 
-def test_a_fault_in_reading_is_an_error_and_not_the_end(model: Model) -> None:
-    def faulty(path: str) -> NDArray[np.uint8]:
+def test_a_fault_in_reading_is_an_error_and_not_the_end(
+    reading: DigitReading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = mnist_form(1)
+
+    def faulty(path: str) -> Seen:
         if path == "bad":
             raise IndexError("no such\nrow")
-        return mnist_form(1)
+        return Seen(image)
 
-    answers = list(answer_bursts(model, [["good", "bad", "good"]], read=faulty))
+    see_with(monkeypatch, faulty)
+    answers = list(answer_bursts(reading, [["good", "bad", "good"]]))
     errors = [error for batch in answers for error in batch.errors.values()]
     assert sum(len(batch.paths) for batch in answers) == 3
     (error,) = errors
     assert error.startswith("bad cannot be read (IndexError: no such\\nrow); this is a fault in")
 
 
-def test_a_burst_is_answered_before_the_next_is_asked_for(tmp_path: Path, model: Model) -> None:
+@pytest.mark.usefixtures("patient")
+def test_a_doubtful_scene_makes_all_digits_more_alike(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = mnist_form(1)
+    see_with(monkeypatch, lambda path: Seen(image, doubt=0.25 if path == "doubtful" else 0.0))
+    answers = answer(DigitReading(model), "clear", "doubtful", "clear")
+    clear = model.predict_proba(image[None])[0]
+    np.testing.assert_allclose(answers.probabilities[[0, 2]], [clear, clear], atol=1e-6)
+    np.testing.assert_allclose(answers.probabilities[1], 0.75 * clear + 0.025, atol=1e-6)
+
+
+@pytest.mark.usefixtures("patient")
+def test_other_digits_beside_the_one_that_was_read_are_told(
+    reading: DigitReading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = mnist_form(1)
+    see_with(monkeypatch, lambda path: Seen(image, others=3 if path == "a\n.png" else 0))
+    answers = answer(reading, "lone.png", "a\n.png")
+    assert answers.others == {1: 3}
+    assert answers.notes == {
+        1: "a\\n.png holds 4 digits, of which one was read; --line reads them all"
+    }
+
+
+def answer(reading: DigitReading, *paths: str) -> DigitAnswers:
+    """Answer some paths in one batch."""
+    (answers,) = answer_bursts(reading, [[*paths]])
+    return answers
+
+
+def test_a_burst_is_answered_before_the_next_is_asked_for(
+    tmp_path: Path, reading: DigitReading
+) -> None:
     asked = []
 
     def bursts() -> Iterator[Burst]:
@@ -124,14 +187,16 @@ def test_a_burst_is_answered_before_the_next_is_asked_for(tmp_path: Path, model:
             asked.append(path)
             yield [str(path)]
 
-    for count, _ in enumerate(answer_bursts(model, bursts()), start=1):
+    for count, _ in enumerate(answer_bursts(reading, bursts()), start=1):
         assert len(asked) == count
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_known_to_be_unreadable_keeps_its_place(tmp_path: Path, model: Model) -> None:
+def test_what_is_known_to_be_unreadable_keeps_its_place(
+    tmp_path: Path, reading: DigitReading
+) -> None:
     path = str(draw_digits(tmp_path)[2])
-    (answers,) = answer_bursts(model, [[path, Unreadable("folder", "why"), path]])
+    (answers,) = answer_bursts(reading, [[path, Unreadable("folder", "why"), path]])
     assert answers.errors == {1: "why"}
     assert answers.probabilities.argmax(1)[[0, 2]].tolist() == [2, 2]
 
@@ -206,6 +271,15 @@ def test_a_path_may_come_in_pieces_and_is_given_when_it_is_whole() -> None:
     assert next(bursts) == ["two", "three"]
     os.close(writer)
     assert list(bursts) == []
+
+
+def test_an_image_in_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stream_image(BytesIO(b"image")) == Source("-", b"image", "the image on stdin")
+    monkeypatch.setattr(paths, "MAX_IMAGE_BYTES", 4)
+    refused = stream_image(BytesIO(b"image"))
+    assert isinstance(refused, Unreadable)
+    assert refused.path == "-"
+    assert refused.reason.startswith("the image on stdin is larger than")
 
 
 def test_a_stream_without_line_ends_is_no_list_of_paths() -> None:

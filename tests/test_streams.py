@@ -51,9 +51,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_closed_pipe_ends_quietly(folder: Path, jobs: str) -> None:
-    result = shell(folder, f"(yes 3.png | $P predict -j {jobs}; echo $? >&2) | head -n 2")
+@pytest.mark.parametrize("options", ["-j 1", "-j 2", "--line", "--line -j 2"])
+def test_a_closed_pipe_ends_quietly(folder: Path, options: str) -> None:
+    result = shell(folder, f"(yes 3.png | $P predict {options}; echo $? >&2) | head -n 2")
     assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [["3.png", "3"]] * 2
     assert result.stderr == "0\n"
 
@@ -88,6 +88,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(folder: Path, arguments: s
         ("$P predict missing.png 3.png 2>&-", 3, 1),
         ("$P predict missing.png 3.png <&- >&- 2>&-", 3, 0),
         ("$P predict -j 2 missing.png 3.png <&- 2>&-", 3, 1),
+        ("$P predict --line -j 2 missing.png 3.png <&- 2>&-", 3, 1),
         ("$P predict <&-", 2, 0),
         ("$P predict --stdin-image <&-", 2, 0),
         ("$P nonsense 2>&-", 2, 0),
@@ -234,6 +235,16 @@ def test_the_order_of_answers_and_errors_is_kept_where_they_meet(folder: Path) -
     result = shell(folder, "$P predict 1.png missing-a 2.png missing-b missing-c 4.png 2>&1")
     named = [line.split()[0] for line in result.stdout.splitlines()]
     assert named == ["1.png", "missing-a", "2.png", "missing-b", "missing-c", "4.png"]
+
+
+@pytest.mark.parametrize("options", ["", "--format json"])
+def test_what_is_said_of_a_picture_follows_its_answer(folder: Path, options: str) -> None:
+    number = Path(__file__).parents[1] / "examples" / "rows" / "number.png"
+    (folder / "number.png").write_bytes(number.read_bytes())
+    result = shell(folder, f"$P predict {options} 3.png number.png missing 3.png 2>&1")
+    lines = result.stdout.splitlines()
+    assert lines[2].startswith("number.png holds 4 digits, of which one was read")
+    assert ["number.png" in line for line in lines] == [False, True, True, False, False]
 
 
 def test_a_terminal_of_20_columns_is_wide_enough(folder: Path) -> None:

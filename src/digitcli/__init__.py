@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Model", "load_dataset", "load_model", "read_digit"]
+__all__ = ["Dataset", "Model", "load_dataset", "load_model", "read_digit", "read_rows"]
 
 _HOMES = {
     "Dataset": "digitcli.data.dataset",
@@ -17,6 +17,7 @@ _HOMES = {
     "load_dataset": "digitcli.data.sources",
     "load_model": "digitcli.model.modelfile",
     "read_digit": "digitcli.reading.digit",
+    "read_rows": "digitcli.reading.public",
 }
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from digitcli.model.modelfile import load_model
     from digitcli.model.network import Model
     from digitcli.reading.digit import read_digit
+    from digitcli.reading.public import read_rows
 
 
 def __getattr__(name: str) -> Any:

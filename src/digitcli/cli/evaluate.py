@@ -182,13 +182,11 @@ def command(
     env = Environment(quiet=quiet)
     first = load_model(model)
     if line is not None:
-        from digitcli.cli.line import evaluate_rows
-
-        return evaluate_rows(
+        return _evaluate_rows(
             env,
             first,
             line,
-            format=output.value,
+            output=output,
             polarity=polarity,
             gallery=gallery,
             fail_under=fail_under,
@@ -233,6 +231,50 @@ def command(
         env.warn("digitcli: " + "; ".join(short))
         return ExitCode.BELOW_BAR
     return ExitCode.PARTIAL if unreadable else ExitCode.OK
+
+
+def _evaluate_rows(
+    env: Environment,
+    model: Model,
+    labels: Path,
+    *,
+    output: Format,
+    polarity: Polarity,
+    gallery: Path | None,
+    fail_under: float | None,
+) -> ExitCode:
+    """Read labelled pictures of rows, answer how many are right, and draw them all."""
+    from digitcli.evaluation.lines import check_rows, evaluate_lines, read_labels
+    from digitcli.evaluation.lines import gallery as draw_gallery
+    from digitcli.files import atomic_write
+
+    labelled = read_labels(labels)
+    with show_progress(env) as work:
+        result = evaluate_lines(
+            model,
+            labelled,
+            polarity=polarity,
+            draw=gallery is not None,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    if output is Format.JSON:
+        env.answer(json.dumps({**result.to_dict(), "model": model.name}, allow_nan=False))
+    else:
+        env.answer(f"pictures entirely right  {result.string_accuracy:7.2%}")
+        env.answer(f"rows entirely right      {result.row_accuracy:7.2%}")
+        env.answer(f"digit error rate         {result.digit_error_rate:7.2%}")
+    for reading in result.readings:
+        if reading.error:
+            env.warn(reading.error)
+    if gallery is not None:
+        with atomic_write(gallery) as file:
+            draw_gallery(result).save(file, format="PNG")
+        env.say(f"gallery written to {gallery}")
+    verdict = None if fail_under is None else check_rows(result, fail_under)
+    if verdict is not None and not verdict.passed:
+        env.warn(f"digitcli: {verdict.told}")
+        return ExitCode.BELOW_BAR
+    return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK
 
 
 def _load(

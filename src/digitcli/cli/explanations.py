@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from digitcli.errors import ImageError
 from digitcli.files import atomic_write
+from digitcli.prediction.paths import Source, Unreadable, source_of
+from digitcli.prediction.readings import A, Reading
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from digitcli.cli.environment import Environment
-    from digitcli.polarity import Polarity
-    from digitcli.prediction.stream import Answers
 
 _LONGEST = 200
 
@@ -46,32 +46,27 @@ class Explanations:
 
 def explain_answers(
     env: Environment,
-    answers: Answers,
+    reading: Reading[A],
+    answers: A,
     explanations: Explanations,
     *,
-    polarity: Polarity,
-    stream: BinaryIO | None = None,
+    image: Source | Unreadable | None = None,
 ) -> int:
-    """Draw the steps from each picture that could be read to its ten probabilities.
+    """Draw how each picture that could be read was read.
 
-    The picture ``-`` is read from `stream`, anew from its start. Returns how many of the files had
-    changed since they were answered for, so that they cannot be explained.
+    Each is seen anew, in the file at its path or in the one `image` that has none. Returns how many
+    of the files had changed since they were answered for, so that they cannot be explained.
     """
-    from digitcli.reading.digit import normalize_steps
-    from digitcli.seeing.decode import decode
-    from digitcli.seeing.explain import explain
-
     failed = 0
     for place, path in enumerate(answers.paths):
-        if place not in answers.errors:
-            if stream is not None:
-                stream.seek(0)
-            try:
-                picture = decode(stream if stream is not None else path, path)
-                steps = normalize_steps(picture, polarity=polarity)
-            except ImageError as error:
-                failed += 1
-                env.warn(str(error))
-                continue
-            explanations.save(explain(steps, answers.probabilities[place]), path)
+        if place in answers.errors:
+            continue
+        source = image if isinstance(image, Source) else source_of(path)
+        try:
+            drawn = reading.explain(source, answers, place)
+        except ImageError as error:
+            failed += 1
+            env.warn(str(error))
+        else:
+            explanations.save(drawn, path)
     return failed

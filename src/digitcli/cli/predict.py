@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,13 +24,16 @@ from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
+    from digitcli.cli.answers import AnswerWriter
     from digitcli.prediction.paths import Burst
-    from digitcli.prediction.stream import Answers
+    from digitcli.prediction.readings import A, Reading
+    from digitcli.reading.pattern import Pattern
 
 EXAMPLES = """\
 digitcli predict photo.jpg scans/ --format json
 find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
 digitcli predict *.png | cut -f2
+digitcli predict --line pages/ --pattern '20dd' --jobs 2
 find /shared -name '*.png' | digitcli predict --backend dask --scheduler tcp://head:8786
 """
 
@@ -129,64 +131,42 @@ def command(
     check_backend(backend, scheduler)
     if explain is not None and explain.exists() and not explain.is_dir():
         raise UsageError(f"--explain {explain} is no folder; name one")
-    if backend is Backend.DASK and (jobs > 1 or stdin_image or line):
-        raise UsageError("--backend dask reads paths, and not --jobs, --line or --stdin-image")
-    if line and (jobs > 1 or top_k > 1):
+    if backend is Backend.DASK and (jobs > 1 or stdin_image):
+        raise UsageError("--backend dask reads paths, and not --jobs or --stdin-image")
+    if line and top_k > 1 and format is not Format.JSON:
         raise UsageError(
-            "--line reads in one process and gives one reading; leave out --jobs and --top-k"
+            "--top-k gives digits for each place of a row, which only JSON has room for; "
+            "add --format json"
         )
     if not paths:
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
         paths = ["-"]
-    rows_like = None
-    if length is not None or pattern is not None:
-        from digitcli.cli.line import row_pattern
+    rows_like = _row_pattern(line, length, pattern)
 
-        rows_like = row_pattern(line, length, pattern)
-
-    from digitcli.cli.answers import AnswerWriter
     from digitcli.model.modelfile import load_model
-    from digitcli.prediction.paths import cannot_read_stdin
-    from digitcli.prediction.stream import MAX_STREAM_BYTES, answer_bursts, answer_image
+    from digitcli.prediction.paths import stream_image
 
     network = load_model(model)
+    reading: Reading[Any]
+    kind: type[AnswerWriter[Any]]
     if line:
-        from digitcli.cli.line import predict_rows
+        from digitcli.cli.row_answers import RowWriter
+        from digitcli.prediction.rows import RowReading
 
-        return predict_rows(
-            env,
-            network,
-            None if stdin_image else _bursts(paths, env, null=null, recursive=recursive),
-            format=format.value,
-            polarity=polarity,
-            pattern=rows_like,
-            min_confidence=min_confidence,
-            explain=explain,
-        )
-    answers: Iterator[Answers]
-    stream = None
-    if stdin_image:
-        try:
-            stream = BytesIO(env.stdin.buffer.read(MAX_STREAM_BYTES + 1))
-        except OSError as error:
-            raise cannot_read_stdin(error) from None
-        answers = iter([answer_image(network, stream, polarity=polarity)])
+        reading, kind = RowReading(network, polarity, rows_like), RowWriter
     else:
+        from digitcli.cli.digit_answers import DigitWriter
+        from digitcli.prediction.digits import DigitReading
+
+        reading, kind = DigitReading(network, polarity), DigitWriter
+
+    image = stream_image(env.stdin.buffer) if stdin_image else None
+    bursts: Iterable[Burst] = [[image]] if image is not None else []
+    if image is None:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
-        if scheduler is not None:
-            from digitcli.prediction.cluster import answer_on_cluster
-
-            answers = answer_on_cluster(network, bursts, scheduler=scheduler, polarity=polarity)
-            if not env.stdout.isatty():
-                answers = _with_progress(env, answers)
-        elif jobs == 1:
-            answers = answer_bursts(network, bursts, polarity=polarity)
-        else:
-            from digitcli.prediction.workers import answer_in_processes
-
-            answers = answer_in_processes(network, bursts, jobs=jobs, polarity=polarity)
-    writer = AnswerWriter(env, format.value, top_k=top_k, min_confidence=min_confidence)
+    answers: Iterator[Any] = _answers(env, reading, bursts, 1 if stdin_image else jobs, scheduler)
+    writer = kind(env, format.value, top_k=top_k, min_confidence=min_confidence)
     if explain is None:
         for some in answers:
             writer.write(some)
@@ -197,11 +177,52 @@ def command(
     unexplained = 0
     for some in answers:
         writer.write(some)
-        unexplained += explain_answers(env, some, explanations, polarity=polarity, stream=stream)
+        unexplained += explain_answers(env, reading, some, explanations, image=image)
     return ExitCode.PARTIAL if writer.failed or unexplained else ExitCode.OK
 
 
-def _with_progress(env: Environment, answers: Iterator[Answers]) -> Iterator[Answers]:
+def _row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern | None:
+    """Return what ``--length`` and ``--pattern`` allow, None for anything.
+
+    Raises
+    ------
+    UsageError
+        If they are given without ``--line`` or contradict each other.
+    """
+    if length is None and pattern is None:
+        return None
+    if not line:
+        raise UsageError("--length and --pattern are about rows of digits; add --line")
+    if length is not None and pattern is not None:
+        raise UsageError("--pattern says the length too; leave out --length")
+    from digitcli.reading.pattern import parse_pattern
+
+    return parse_pattern("d" * (length or 0) if pattern is None else pattern)
+
+
+def _answers(
+    env: Environment,
+    reading: Reading[A],
+    bursts: Iterable[Burst],
+    jobs: int,
+    scheduler: str | None,
+) -> Iterator[A]:
+    """Yield the answers from wherever the work is done: here, in processes, or on a cluster."""
+    if scheduler is not None:
+        from digitcli.prediction.cluster import answer_on_cluster
+
+        answers = answer_on_cluster(reading, bursts, scheduler=scheduler)
+        return answers if env.stdout.isatty() else _with_progress(env, answers)
+    if jobs > 1:
+        from digitcli.prediction.workers import answer_in_processes
+
+        return answer_in_processes(reading, bursts, jobs=jobs)
+    from digitcli.prediction.stream import answer_bursts
+
+    return answer_bursts(reading, bursts)
+
+
+def _with_progress(env: Environment, answers: Iterator[A]) -> Iterator[A]:
     """Pass answers on and show how many there were."""
     from digitcli.cli.progress import show_progress
 

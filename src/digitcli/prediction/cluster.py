@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitcli.cluster import run_on_cluster
 from digitcli.errors import ImageError
-from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
-from digitcli.prediction.paths import Burst
-from digitcli.prediction.stream import BATCH, Answers, Image, answer_bursts
+from digitcli.prediction.digits import BATCH
+from digitcli.prediction.paths import Burst, Source, path_of
+from digitcli.prediction.readings import A, Reading
+from digitcli.prediction.stream import answer_bursts
 from digitcli.reading.digit import read_digit
+
+Image = NDArray[np.uint8]
 
 
 def answer_on_cluster(
-    model: Model, bursts: Iterable[Burst], *, scheduler: str, polarity: Polarity = Polarity.AUTO
-) -> Iterator[Answers]:
+    reading: Reading[A], bursts: Iterable[Burst], *, scheduler: str
+) -> Iterator[A]:
     """Do what `answer_bursts` does on the workers of a Dask scheduler such as ``tcp://host:8786``.
 
     What a lost worker was at is done again; an input that ends every worker which reads it becomes
@@ -32,14 +36,15 @@ def answer_on_cluster(
         When Dask is not installed, the scheduler cannot be reached, has no workers, or loses them.
     """
 
-    def hopeless(item: Any) -> Answers:
-        path = item if isinstance(item, str) else item.path
-        return Answers([path], np.zeros((1, 10), np.float32), {0: _deadly(path)}, {})
+    def hopeless(item: Any) -> A:
+        path = path_of(item)
+        return reading.failed(path, _deadly(path))
 
+    size = reading.batch
     parts = (
-        burst[start : start + BATCH] for burst in bursts for start in range(0, len(burst), BATCH)
+        burst[start : start + size] for burst in bursts for start in range(0, len(burst), size)
     )
-    return _spread(scheduler, answer_part, (model, polarity, Path.cwd()), parts, hopeless)
+    return _spread(scheduler, answer_part, (reading, Path.cwd()), parts, hopeless)
 
 
 def read_on_cluster(
@@ -61,21 +66,13 @@ def read_on_cluster(
     )
 
 
-def answer_part(model: Model, polarity: Polarity, folder: Path, part: Burst) -> list[Answers]:
-    """Answer some paths on a worker; they start from `folder`."""
-    files: Burst = [str(folder / item) if isinstance(item, str) else item for item in part]
-    start = 0
-    answered = []
-    for answers in answer_bursts(model, [files], polarity=polarity, first_batch=BATCH):
-        stop = start + len(answers.paths)
-        paths = [item if isinstance(item, str) else item.path for item in part[start:stop]]
-        errors = {
-            place: error.replace(printable(answers.paths[place]), printable(paths[place]), 1)
-            for place, error in answers.errors.items()
-        }
-        answered.append(answers._replace(paths=paths, errors=errors))
-        start = stop
-    return answered
+def answer_part(reading: Reading[A], folder: Path, part: Burst) -> list[A]:
+    """Answer some inputs on a worker; their paths start from `folder`."""
+    inputs: Burst = [
+        Source(item, str(folder / item), printable(item)) if isinstance(item, str) else item
+        for item in part
+    ]
+    return list(answer_bursts(reading, [inputs], first_batch=len(inputs)))
 
 
 def read_part(polarity: Polarity, folder: Path, part: list[Path]) -> list[Image | ImageError]:

@@ -1,6 +1,6 @@
-"""Where the paths to read come from: arguments, folders, and a stream that may never end.
+"""Where the inputs come from: arguments, folders, a stream of paths that may never end, an image.
 
-They come in bursts: lists of paths that are there now. Whoever works through a burst has answered
+They come in bursts: lists of inputs that are there now. Whoever works through a burst has answered
 everything that could be answered before the next one may have to be waited for.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from digitcli.errors import DigitcliError
 from digitcli.paths import printable
@@ -22,6 +22,10 @@ MAX_PATH_BYTES = 1 << 20
 FOLDER_BURST = 256
 
 
+MAX_IMAGE_BYTES = 256 << 20
+"""Largest image that is taken from a stream."""
+
+
 class Unreadable(NamedTuple):
     """An input that is known to be unreadable before it is opened, and the whole error line."""
 
@@ -29,7 +33,35 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-Burst = list[str | Unreadable]
+class Source(NamedTuple):
+    """An input that is not simply the file at its path.
+
+    Attributes
+    ----------
+    path : str
+        What answers call it.
+    file : str or bytes
+        Where it is, or what is in it.
+    name : str
+        What error messages call it.
+    """
+
+    path: str
+    file: str | bytes
+    name: str
+
+
+Burst = list[str | Source | Unreadable]
+
+
+def source_of(item: str | Source) -> Source:
+    """Return an input with its file and name."""
+    return Source(item, item, printable(item)) if isinstance(item, str) else item
+
+
+def path_of(item: str | Source | Unreadable) -> str:
+    """Return what answers call an input."""
+    return item if isinstance(item, str) else item.path
 
 
 def argument_paths(arguments: Iterable[str], *, recursive: bool = False) -> Iterator[Burst]:
@@ -83,14 +115,32 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
         yield _without_nul([os.fsdecode(rest)])
 
 
+def stream_image(stream: BinaryIO) -> Source | Unreadable:
+    """Take the one image in a binary stream such as stdin, which may never end; its path is ``-``.
+
+    Raises
+    ------
+    DigitcliError
+        When nothing can be read.
+    """
+    name = "the image on stdin"
+    try:
+        data = stream.read(MAX_IMAGE_BYTES + 1)
+    except OSError as error:
+        raise _cannot_read_stdin(error) from None
+    if len(data) > MAX_IMAGE_BYTES:
+        return Unreadable("-", f"{name} is larger than {MAX_IMAGE_BYTES >> 20} MiB; scale it down")
+    return Source("-", data, name)
+
+
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, READ_BYTES)
     except OSError as error:
-        raise cannot_read_stdin(error) from None
+        raise _cannot_read_stdin(error) from None
 
 
-def cannot_read_stdin(error: OSError) -> DigitcliError:
+def _cannot_read_stdin(error: OSError) -> DigitcliError:
     """Return the error of a stdin that is there and gives nothing."""
     reason = (error.strerror or str(error)).lower()
     return DigitcliError(f"stdin cannot be read: {reason}; give it a file or a pipe")

@@ -13,35 +13,30 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from typing import Any, Final, Generic
 
-import numpy as np
-
-from digitcli.model.network import Model
 from digitcli.paths import printable
-from digitcli.polarity import Polarity
-from digitcli.prediction.paths import Burst
-from digitcli.prediction.stream import BATCH, PATIENCE, Answers, answer_bursts
+from digitcli.prediction.paths import Burst, path_of
+from digitcli.prediction.readings import PATIENCE, A, Reading
+from digitcli.prediction.stream import answer_bursts
 from digitcli.processes import end_with_parent
 
 _FIRST_PART: Final = 16
 """Inputs in a part until it is known how long they take."""
 
-_Done = tuple[list[Answers], float]
+_Done = tuple[list[A], float]
 """What came of a part, and the seconds it took."""
 
 
-def answer_in_processes(
-    model: Model, bursts: Iterable[Burst], *, jobs: int, polarity: Polarity = Polarity.AUTO
-) -> Iterator[Answers]:
+def answer_in_processes(reading: Reading[A], bursts: Iterable[Burst], *, jobs: int) -> Iterator[A]:
     """Do what `answer_bursts` does in `jobs` processes.
 
     The bursts are read by a thread of their own, so that answers go out while it waits for more.
     When a process dies, what it was at is done again, carefully: an input that kills its process
     twice more becomes an error, and everything else is answered.
     """
-    pool = _Pool(model, polarity, jobs)
-    parts: queue.Queue[tuple[Burst, Future[_Done] | None] | Exception | None]
+    pool = _Pool(reading, jobs)
+    parts: queue.Queue[tuple[Burst, Future[_Done[A]] | None] | Exception | None]
     parts = queue.Queue(maxsize=2 * jobs)
     seconds_each = PATIENCE / _FIRST_PART
 
@@ -50,7 +45,7 @@ def answer_in_processes(
             for burst in bursts:
                 start = 0
                 while start < len(burst):
-                    size = min(BATCH, max(1, int(PATIENCE / seconds_each)))
+                    size = min(reading.batch, max(1, int(PATIENCE / seconds_each)))
                     part = burst[start : start + size]
                     parts.put((part, pool.submit(part)))
                     start += size
@@ -71,12 +66,11 @@ def answer_in_processes(
         pool.close()
 
 
-class _Pool:
-    """Processes that each hold the model; replaced when one of them dies."""
+class _Pool(Generic[A]):
+    """Processes that each hold the reading with its model; replaced when one of them dies."""
 
-    def __init__(self, model: Model, polarity: Polarity, jobs: int) -> None:
-        self._model = model
-        self._polarity = polarity
+    def __init__(self, reading: Reading[A], jobs: int) -> None:
+        self._reading = reading
         self._jobs = jobs
         self._executor = self._start(jobs)
 
@@ -84,19 +78,19 @@ class _Pool:
         # A forked process shares the model and starts at once; elsewhere forking is not safe.
         method = "fork" if sys.platform == "linux" else "spawn"
         executor = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context(method), _prepare, (self._model, self._polarity)
+            jobs, multiprocessing.get_context(method), _prepare, (self._reading,)
         )
         executor.submit(os.getpid)  # starts them now, before there are threads or unsaid words
         return executor
 
-    def submit(self, part: Burst) -> Future[_Done] | None:
+    def submit(self, part: Burst) -> Future[_Done[A]] | None:
         """Hand out a part; None when the processes are gone."""
         try:
             return self._executor.submit(_answer, part)
         except RuntimeError:  # BrokenProcessPool is one
             return None
 
-    def result(self, part: Burst, future: Future[_Done] | None) -> _Done:
+    def result(self, part: Burst, future: Future[_Done[A]] | None) -> _Done[A]:
         """Wait for what comes of a part."""
         try:
             if future is not None:
@@ -107,7 +101,7 @@ class _Pool:
             self._executor = self._start(self._jobs)
         return self._answer_alone(part)
 
-    def _answer_alone(self, part: Burst) -> _Done:
+    def _answer_alone(self, part: Burst) -> _Done[A]:
         """Answer a part in a process of its own, input by input if even that one dies."""
         start = time.monotonic()
         with contextlib.suppress(BrokenProcessPool), self._start(1) as alone:
@@ -115,9 +109,9 @@ class _Pool:
         if len(part) > 1:
             answers = [one for item in part for one in self._answer_alone([item])[0]]
             return answers, time.monotonic() - start
-        path = part[0] if isinstance(part[0], str) else part[0].path
+        path = path_of(part[0])
         reason = f"{printable(path)} ends every process that reads it; save the image again"
-        return [Answers([path], np.zeros((1, 10), np.float32), {0: reason}, {})], 0.0
+        return [self._reading.failed(path, reason)], 0.0
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
@@ -129,19 +123,18 @@ class _Pool:
 
 # In each process ---------------------------------------------------------------------------------
 
-_model: Model
-_polarity: Polarity
+_reading: Reading[Any]
 
 
-def _prepare(model: Model, polarity: Polarity) -> None:
-    global _model, _polarity
-    _model, _polarity = model, polarity
+def _prepare(reading: Reading[Any]) -> None:
+    global _reading
+    _reading = reading
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
 
 
-def _answer(part: Burst) -> _Done:
+def _answer(part: Burst) -> _Done[Any]:
     start = time.monotonic()
-    answers = list(answer_bursts(_model, [part], polarity=_polarity, first_batch=BATCH))
+    answers = list(answer_bursts(_reading, [part], first_batch=len(part)))
     return answers, time.monotonic() - start

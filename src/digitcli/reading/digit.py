@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.reading.likeness import Look, likeness
-from digitcli.seeing.decode import SIGHT, Picture, decode
+from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
 from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.light import shrink
@@ -23,6 +21,9 @@ from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.stroke import stroke_width
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SURE = 0.9
 """A look this likely is taken without trying others."""
@@ -44,6 +45,10 @@ SAME_PEN = 0.5, 2.5
 """Strokes of one pen are at least and at most so wide, against the digit's,"""
 DARK = 0.7
 """and at least so dark."""
+BLURRED = 0.45
+"""Strokes stand out: around them it is much paler. Around the noise of blank paper it is not."""
+SMOOTH = 2.5
+"""The outline of strokes is steeper than bare paper by this factor; that of a shadow is not."""
 NO_DIGIT = "holds nothing that looks like a digit; check that the picture shows one"
 
 
@@ -131,10 +136,12 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
             return
 
     for sheet in sheets():
-        dark = fixed
+        dark = None
         for scene in both(sheet, fixed):
             dark = scene.dark if dark is None else dark
             yield scene
+        if dark is None and sheet is None and fixed is not None:
+            return  # no ink of the polarity that was asked for
         if sheet is None and dark is not None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
             for widest in WIDTHS:
                 yield from both(None, dark, widest=widest)
@@ -204,12 +211,15 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
     """
     picture = shrink(picture, SIGHT)
     look, likely = likeliest(picture, polarity)
+    sharpness, halo = look.scene.sharpness(look.mask, look.box)
+    if halo > BLURRED or sharpness < SMOOTH:
+        raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= BITMAP:
         raise ImageError(NO_DIGIT)
     return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))
 
 
-def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
+def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
     """Find the digit in a picture and bring it to the form of MNIST.
 
     Parameters
@@ -235,8 +245,8 @@ def normalize(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
     return Seen(place(shape_strokes(_enlarged(found.look))), found.doubt, found.others)
 
 
-def normalize_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
-    """Do what `normalize` does and keep what every step made of the picture."""
+def see_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
+    """Do what `see_picture` does and keep what every step made of the picture."""
     picture = shrink(picture, SIGHT)
     found = find_digit(picture, polarity=polarity)
     scene, (rows, columns) = found.look.scene, found.look.box
@@ -291,7 +301,7 @@ def _enlarged(look: Look) -> Mask:
 
 
 def see_digit(
-    file: str | Path | BinaryIO,
+    file: AnyImage,
     *,
     polarity: Polarity | str = Polarity.AUTO,
     name: str | None = None,
@@ -299,25 +309,25 @@ def see_digit(
     """Do what `read_digit` does, and tell how far the scene can be trusted."""
     picture = decode(file, name)
     try:
-        return normalize(picture, polarity=Polarity(polarity))
+        return see_picture(picture, polarity=Polarity(polarity))
     except ImageError as error:
-        if name is None:
-            name = printable(str(file)) if isinstance(file, (str, Path)) else "the image"
-        raise ImageError(f"{name} {error}") from None
+        raise ImageError(f"{name_of(file, name)} {error}") from None
 
 
 def read_digit(
-    file: str | Path | BinaryIO,
+    file: AnyImage,
     *,
     polarity: Polarity | str = Polarity.AUTO,
     name: str | None = None,
 ) -> NDArray[np.uint8]:
-    """Read the digit in an image file.
+    """Read the digit in an image.
 
     Parameters
     ----------
-    file : str, Path or binary file object
-        An image of any size and mode: PNG, JPEG, GIF, BMP, PPM, TIFF, WebP, AVIF, JPEG 2000, …
+    file : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
+        An image of any size and mode: the path of a file or what is in one (PNG, JPEG, GIF, BMP,
+        PPM, TIFF, WebP, AVIF, JPEG 2000, …), or pixels of shape (height, width), grey, or
+        (height, width, 3), RGB.
     polarity : {"auto", "dark-on-light", "light-on-dark"}
         Whether the ink is darker or brighter than the paper; found out by default.
     name : str, optional
@@ -332,7 +342,38 @@ def read_digit(
     Raises
     ------
     ImageError
-        If the file cannot be read as an image, or the picture holds no ink or nothing that looks
+        If it cannot be read as an image, or the picture holds no ink or nothing that looks
         like a digit.
     """
     return see_digit(file, polarity=polarity, name=name).image
+
+
+def explain_digit(
+    file: AnyImage,
+    probabilities: NDArray[np.floating],
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+    name: str | None = None,
+) -> Image.Image:
+    """Draw the steps from a picture to its digit, and what the network said of it.
+
+    Parameters
+    ----------
+    file, polarity, name
+        As for `read_digit`.
+    probabilities : ndarray of float, shape (10,)
+        The network's probabilities for 0 … 9.
+
+    Raises
+    ------
+    ImageError
+        As `read_digit` does.
+    """
+    from digitcli.seeing.explain import explain
+
+    picture = decode(file, name)
+    try:
+        steps = see_steps(picture, polarity=Polarity(polarity))
+    except ImageError as error:
+        raise ImageError(f"{name_of(file, name)} {error}") from None
+    return explain(steps, probabilities)

@@ -7,30 +7,50 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.reading.rows import Row
-from digitcli.seeing.decode import Picture
+from digitcli.reading.rows import PAGE_SIDE, Row
+from digitcli.seeing.decode import AnyImage, Picture, decode, upright_size
 
 LABEL = 0.35
 """Size of the written digits, as a share of the height of those they label."""
 
 
-def draw_rows(picture: Picture, rows: list[Row]) -> Image.Image:
+def explain_rows(file: AnyImage, rows: list[Row], *, name: str | None = None) -> Image.Image:
+    """Draw the rows that were read in a picture, which is reduced if it is large.
+
+    Parameters
+    ----------
+    file, name
+        As for `digitcli.read_digit`.
+    rows : list of Row
+        With boxes in pixels of the file, held upright.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read as an image.
+    """
+    picture = decode(file, name, sight=PAGE_SIDE)
+    return draw_rows(picture, rows, scale=picture.shape[1] / upright_size(file)[0])
+
+
+def draw_rows(picture: Picture, rows: list[Row], *, scale: float = 1.0) -> Image.Image:
     """Draw a box around each digit with its reading above, in one colour for each row.
 
     Parameters
     ----------
     picture : ndarray of uint8, shape (height, width) or (height, width, 3)
     rows : list of Row
-        With boxes in pixels of the picture.
+    scale : float
+        Pixels of the picture for each unit of the boxes.
     """
     image = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(image)
     for number, row in enumerate(rows):
         colour = _colour(number)
-        height = float(np.median([digit.box[3] - digit.box[1] for digit in row.digits]))
+        boxes = [[round(edge * scale) for edge in digit.box] for digit in row.digits]
+        height = float(np.median([bottom - top for _, top, _, bottom in boxes]))
         font = ImageFont.load_default(max(10, LABEL * height))
-        for digit in row.digits:
-            left, top, right, bottom = digit.box
+        for digit, (left, top, right, bottom) in zip(row.digits, boxes, strict=True):
             draw.rectangle((left, top, right - 1, bottom - 1), None, colour, 1 + int(height / 50))
             draw.text(
                 (left, top - 2),

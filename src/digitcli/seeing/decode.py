@@ -1,4 +1,4 @@
-"""Any image file to an array of 8-bit grey or RGB pixels.
+"""Any image, in a file or in memory, to an array of 8-bit grey or RGB pixels.
 
 The formats are an explicit list, the size is bounded before a pixel is decoded, and whatever a
 damaged file makes Pillow raise ends in one :class:`ImageError`.
@@ -11,7 +11,10 @@ import re
 import stat
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +27,9 @@ from digitcli.paths import printable
 
 Picture = NDArray[np.uint8]
 """Pixels of shape (height, width), grey, or (height, width, 3), RGB."""
+
+AnyImage = str | Path | BinaryIO | bytes | bytearray | NDArray[np.uint8] | Image.Image
+"""What an image may come as: a path, a binary file, what is in one, pixels, a Pillow image."""
 
 FORMATS = {
     "PNG": ("Png", rb"\x89PNG"),
@@ -88,13 +94,14 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int = SIGHT) -> Picture:
-    """Decode the first frame of an image file, upright and reduced if it is large.
+def decode(image: AnyImage, name: str | None = None, *, sight: int = SIGHT) -> Picture:
+    """Decode the first frame of an image, upright and reduced if it is large.
 
     Parameters
     ----------
-    file : str, Path or binary file object
-        The image; a path must lead to a regular file.
+    image : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
+        A path must lead to a regular file; an array has the shape (height, width), grey, or
+        (height, width, 3), RGB; of a Pillow image of several frames, the one it stands at counts.
     name : str, optional
         What error messages call the image; the path by default.
     sight : int
@@ -109,15 +116,20 @@ def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int =
     Raises
     ------
     ImageError
-        If the file cannot be read, is not an image of a known format, is damaged or too large.
+        If the file cannot be read, is not an image of a known format, is damaged or too large, or
+        the array is none of an image.
     """
-    path = file if isinstance(file, (str, Path)) else None
-    name = printable(str(path)) if name is None and path is not None else name or "the image"
+    name = name_of(image, name)
     try:
-        if path is not None and not stat.S_ISREG(Path(path).stat().st_mode):  # a FIFO would block
-            raise ImageError(f"{name} is not a regular file; give the path of an image")
-        with _open(file, name) as image:
-            return _pixels(image, name, sight)
+        if isinstance(image, np.ndarray):
+            image = _from_array(image, name)
+        if isinstance(image, Image.Image):
+            _check_size(image.size, MAX_PIXELS, name)
+            image.load()
+            # A copy: it is flattened in place, and the caller's image stays as it is.
+            return _flat_pixels(image.copy(), _orientation(image), sight)
+        with _opened(image, name) as opened:
+            return _pixels(opened, name, sight)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -137,13 +149,31 @@ def decode(file: str | Path | BinaryIO, name: str | None = None, *, sight: int =
         raise _damaged(name, error) from error
 
 
-def upright_size(file: str | Path | BinaryIO) -> tuple[int, int]:
+def name_of(image: AnyImage, name: str | None = None) -> str:
+    """Return what error messages call an image: `name`, its path, or “the image”."""
+    if name is not None:
+        return name
+    return printable(str(image)) if isinstance(image, (str, Path)) else "the image"
+
+
+def upright_size(image: AnyImage) -> tuple[int, int]:
     """Width and height of an image that `decode` has read, before it was reduced."""
-    if not isinstance(file, (str, Path)):
-        file.seek(0)
-    with _open(file, "the image") as image:
-        turned = image.getexif().get(ORIENTATION, 1) >= 5
-        return image.size[::-1] if turned else image.size
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    if isinstance(image, Image.Image):
+        return _upright_size(image)
+    with _opened(image, name_of(image)) as opened:
+        return _upright_size(opened)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = image.format != "TIFF" and _orientation(image) >= 5  # Pillow turns TIFF itself
+    return image.size[::-1] if turned else image.size
+
+
+def _orientation(image: Image.Image) -> int:
+    orientation: int = image.getexif().get(ORIENTATION, 1)
+    return orientation
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
@@ -151,16 +181,39 @@ def _damaged(name: str, error: Exception) -> ImageError:
     return ImageError(f"{name} is damaged ({reason}); save the image again")
 
 
-def _open(file: str | Path | BinaryIO, name: str) -> Image.Image:
+def _from_array(pixels: NDArray[np.uint8], name: str) -> Image.Image:
+    """Return pixels as a Pillow image, which shares their memory where it can."""
+    shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not shaped or not pixels.size:
+        raise ImageError(
+            f"{name} is an array of {pixels.dtype} of shape {pixels.shape}; "
+            "give one of uint8 of shape (height, width), grey, or (height, width, 3), RGB"
+        )
+    return Image.fromarray(pixels)
+
+
+@contextmanager
+def _opened(file: str | Path | BinaryIO | bytes | bytearray, name: str) -> Iterator[Image.Image]:
     """Read the header with the decoder of the one format that the file begins like."""
+    if isinstance(file, (bytes, bytearray)):
+        file = BytesIO(file)
     if isinstance(file, (str, Path)):
-        with open(file, "rb") as opened:
-            format = _format(opened, name)
+        if not stat.S_ISREG(Path(file).stat().st_mode):  # a FIFO would block
+            raise ImageError(f"{name} is not a regular file; give the path of an image")
+        with open(file, "rb") as begun:
+            format = _format(begun, name)
     else:
+        if not hasattr(file, "seek"):
+            raise ImageError(
+                f"{name} is a {type(file).__name__}; give a path, a binary file, bytes, "
+                "a NumPy array or a Pillow image"
+            )
+        file.seek(0)
         format = _format(file, name)
         file.seek(0)
     import_module(f"PIL.{FORMATS[format][0]}ImagePlugin")
-    return Image.open(file, formats=(format,))
+    with Image.open(file, formats=(format,)) as image:
+        yield image
 
 
 def _format(file: BinaryIO, name: str) -> str:
@@ -241,7 +294,7 @@ def _tiff_tag_bytes(file: BinaryIO) -> int:
 
 
 def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
-    """Decode, reduce, flatten and turn upright."""
+    """Decode and bring to upright pixels of grey or RGB, fewer if there are many."""
     width, height = _icon_size(image) if image.format == "ICO" else image.size
     if image.format in ("JPEG", "MPO"):
         # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
@@ -250,12 +303,21 @@ def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
         image.draft(None, (int(image.width * share), int(image.height * share)))
         if not whole:
             width, height = image.size
-    if width * height > MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS):
+    _check_size((width, height), MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS), name)
+    image.load()
+    return _flat_pixels(image, _orientation(image), sight)
+
+
+def _check_size(size: tuple[int, int], most: int, name: str) -> None:
+    width, height = size
+    if width * height > most:
         raise ImageError(
             f"{name} has {width}×{height} pixels, more than digitcli decodes; scale it down"
         )
-    image.load()
-    orientation = image.getexif().get(ORIENTATION)
+
+
+def _flat_pixels(image: Image.Image, orientation: int, sight: int) -> Picture:
+    """Reduce, flatten and turn upright an image that was decoded; its own pixels may get lost."""
     image = _reduce(_flatten(image, sight), sight)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])

@@ -32,7 +32,7 @@ def explain(steps: Steps, probabilities: Sequence[float] | NDArray[np.floating])
     Parameters
     ----------
     steps : Steps
-        What `normalize_steps` returned.
+        What `see_steps` returned.
     probabilities : sequence of 10 float
         The network's probabilities for 0 … 9.
 

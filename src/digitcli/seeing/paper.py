@@ -19,6 +19,8 @@ from digitcli.seeing.quantile import quantile
 
 SIDE = 160
 """Longer side of the reduced picture that surfaces are found on."""
+THINNEST = 8
+"""In a picture of fewer pixels on its shorter side there is no room for a surface."""
 SOFTENED = 96
 """Pictures of at least this side are softened first, so that grain makes no edges."""
 EDGES = (0.35, 0.12)
@@ -88,6 +90,8 @@ def find_papers(picture: Picture) -> list[Paper]:
 
     The picture as a whole is none of them.
     """
+    if min(shrink(picture, SIDE).shape[:2]) < THINNEST:
+        return []
     steep = steepness(picture)
     grain, steepest = quantile(steep, 0.4), quantile(steep, STEEPEST)
     least = LEAST if max(steep.shape) >= BITMAP else LEAST_OF_BITMAP

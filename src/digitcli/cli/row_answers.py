@@ -1,0 +1,76 @@
+"""Write the answers for rows of digits: text, JSON Lines or CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from digitcli.cli.answers import DECIMALS, AnswerWriter, dumps, quoted
+from digitcli.paths import printable
+
+if TYPE_CHECKING:
+    from digitcli.prediction.rows import RowAnswers
+    from digitcli.reading.rows import Digit, Row
+
+
+class RowWriter(AnswerWriter["RowAnswers"]):
+    """Writes a line for each row; in JSON, an object for each picture."""
+
+    def _text_lines(self, answers: RowAnswers) -> list[str]:
+        return [
+            "\n".join(
+                f"{printable(path)}\t{row.text(self._min_confidence)}\t{row.confidence:.4f}"
+                for row in rows
+            )
+            for path, rows in zip(answers.paths, answers.rows, strict=True)
+        ]
+
+    def _csv_header(self) -> list[str]:
+        return ["path", "row", "digits", "confidence"]
+
+    def _csv_lines(self, answers: RowAnswers) -> list[str]:
+        return [
+            "\n".join(
+                f"{quoted(printable(path))},{number},{row.text(self._min_confidence)}"
+                f",{row.confidence:.4f}"
+                for number, row in enumerate(rows)
+            )
+            for path, rows in zip(answers.paths, answers.rows, strict=True)
+        ]
+
+    def _json_lines(self, answers: RowAnswers) -> list[str]:
+        return [
+            dumps({"path": path, "rows": [self._row(*item) for item in enumerate(rows)]})
+            for path, rows in zip(answers.paths, answers.rows, strict=True)
+        ]
+
+    def _row(self, number: int, row: Row) -> dict[str, Any]:
+        return {
+            "row": number,
+            "text": row.text(self._min_confidence),
+            "confidence": round(row.confidence, DECIMALS),
+            "digits": [self._digit(digit, number) for digit in row.digits],
+        }
+
+    def _digit(self, digit: Digit, row: int) -> dict[str, Any]:
+        given = digit.digit if digit.confidence >= self._min_confidence else None
+        line: dict[str, Any] = {
+            "digit": given,
+            "confidence": round(digit.confidence, DECIMALS),
+            "row": row,
+            "box": list(digit.box),
+        }
+        if self._top_k > 1:
+            line["top_k"] = [
+                {
+                    "digit": given if other == digit.digit else other,
+                    "confidence": round(float(digit.probabilities[other]), DECIMALS),
+                }
+                for other in _likeliest(digit)[: self._top_k]
+            ]
+        return line
+
+
+def _likeliest(digit: Digit) -> list[int]:
+    """Return the ten digits by probability; the one that was read, which fits a pattern, first."""
+    probabilities = digit.probabilities
+    return sorted(range(10), key=lambda other: (other != digit.digit, -probabilities[other]))

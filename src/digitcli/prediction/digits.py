@@ -1,0 +1,190 @@
+"""The reading of lone digits, one a picture: many pictures pass through the network together."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.model.network import Model
+from digitcli.polarity import Polarity
+from digitcli.prediction.paths import Burst, Source, Unreadable, path_of, source_of
+from digitcli.prediction.readings import PATIENCE, Answers, Reading, why
+from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from digitcli.reading.digit import Seen
+
+BATCH: Final = 256
+"""Images that pass through the network together: more is hardly faster."""
+
+_SMALL_FILE: Final = 2048
+"""Bytes that hold any 28×28 8-bit PNG."""
+
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_BLANK: Final = bytes(SIDE * SIDE)
+
+
+def _nothing() -> NDArray[np.float32]:
+    return np.zeros((1, 10), np.float32)
+
+
+@dataclass
+class DigitAnswers(Answers):
+    """What the model reads in consecutive inputs.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (n, 10)
+        A row for each input; meaningless where there is an error.
+    others : dict
+        For each place where other marks of a digit's size stand beside the one that was read, how
+        many they are.
+    """
+
+    probabilities: NDArray[np.float32] = field(default_factory=_nothing)
+    others: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DigitReading(Reading[DigitAnswers]):
+    """Reads the digit in each picture.
+
+    Attributes
+    ----------
+    model : Model
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper.
+    """
+
+    model: Model
+    polarity: Polarity = Polarity.AUTO
+
+    batch: ClassVar[int] = BATCH
+
+    def answer(self, part: Burst) -> DigitAnswers:
+        """Answer the first inputs of a part: all, or as many as take `PATIENCE` seconds."""
+        return _read_batch(part, self.polarity).answered_by(self.model)
+
+    def failed(self, path: str, reason: str) -> DigitAnswers:
+        """Return the answers for one input that could not be read, and why."""
+        return DigitAnswers([path], {0: reason})
+
+    def explain(self, source: Source, answers: DigitAnswers, place: int) -> Image.Image:
+        """Draw the steps from a picture to the probabilities of its digit."""
+        from digitcli.reading.digit import explain_digit
+
+        probabilities = answers.probabilities[place]
+        return explain_digit(source.file, probabilities, polarity=self.polarity, name=source.name)
+
+
+@dataclass
+class _Batch:
+    """Images of the same size one after the other, and what is to be known of them.
+
+    Attributes
+    ----------
+    answers : DigitAnswers
+        Those of the inputs, still without probabilities.
+    images : ndarray of uint8, shape (n, 28, 28)
+        Blank where there is an error.
+    doubts : dict
+        How far a scene cannot be trusted, 0 to 1, at each place where it cannot entirely.
+    """
+
+    answers: DigitAnswers
+    images: NDArray[np.uint8]
+    doubts: dict[int, float]
+
+    def answered_by(self, model: Model) -> DigitAnswers:
+        answers = self.answers
+        if not answers.errors:
+            answers.probabilities = model.predict_proba(self.images)
+        else:
+            answers.probabilities = np.zeros((len(answers.paths), 10), np.float32)
+            good = [place for place in range(len(answers.paths)) if place not in answers.errors]
+            if good:
+                answers.probabilities[good] = model.predict_proba(self.images[good])
+        for place, doubt in self.doubts.items():
+            answers.probabilities[place] *= 1 - doubt
+            answers.probabilities[place] += doubt / 10
+        return answers
+
+
+def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
+    """Read images until all are read or it takes too long."""
+    answers = DigitAnswers([])
+    doubts: dict[int, float] = {}
+    pixels: list[bytes | bytearray] = []
+    plain_ones: list[int] = []
+
+    def see(place: int) -> bytes:
+        item = part[place]
+        if isinstance(item, Unreadable):
+            answers.errors[place] = item.reason
+            return _BLANK
+        source = source_of(item)
+        try:
+            seen = _see(source, polarity)
+        except Exception as error:
+            answers.errors[place] = why(source, error)
+            return _BLANK
+        if seen.doubt:
+            doubts[place] = seen.doubt
+        if seen.others:
+            answers.others[place] = seen.others
+            answers.notes[place] = (
+                f"{source.name} holds {seen.others + 1} digits, of which one was read; "
+                "--line reads them all"
+            )
+        return seen.image.tobytes()
+
+    end = time.monotonic() + PATIENCE
+    for place, item in enumerate(part):
+        answers.paths.append(path_of(item))
+        plain = _plain_pixels(item)
+        if plain is None:
+            pixels.append(see(place))
+        else:
+            pixels.append(plain)
+            plain_ones.append(place)
+        if time.monotonic() > end:
+            break
+    images = np.frombuffer(bytearray().join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
+    ready = in_mnist_form(images[plain_ones])
+    if polarity is Polarity.DARK_ON_LIGHT:
+        ready[:] = False
+    for place in np.array(plain_ones, np.intp)[~ready].tolist():
+        images[place] = np.frombuffer(see(place), np.uint8).reshape(SIDE, SIDE)
+    return _Batch(answers, images, doubts)
+
+
+def _see(source: Source, polarity: Polarity) -> Seen:
+    # Plain digits need nothing of it, so that they need not wait for its import.
+    from digitcli.reading.digit import see_digit
+
+    return see_digit(source.file, polarity=polarity, name=source.name)
+
+
+def _plain_pixels(item: str | Source | Unreadable) -> bytearray | None:
+    """Return the pixels of a plain 28×28 PNG file; None says: read it the other way."""
+    path = item.file if isinstance(item, Source) else item
+    if not isinstance(path, str):
+        return None
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - in the innermost loop
+            return None
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            return plain_pixels(os.read(descriptor, _SMALL_FILE))
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None

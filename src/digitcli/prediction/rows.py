@@ -1,0 +1,78 @@
+"""The reading of rows of digits, any number a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from digitcli.model.network import Model
+from digitcli.polarity import Polarity
+from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
+from digitcli.prediction.readings import Answers, Reading, why
+from digitcli.reading.pattern import Pattern
+from digitcli.reading.rows import Row, read_page
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass
+class RowAnswers(Answers):
+    """The rows in consecutive inputs.
+
+    Attributes
+    ----------
+    rows : list of list of Row
+        For each input; empty where there is an error. Boxes are in pixels of the file, held
+        upright.
+    """
+
+    rows: list[list[Row]] = field(default_factory=lambda: [[]])
+
+
+@dataclass(frozen=True)
+class RowReading(Reading[RowAnswers]):
+    """Reads the rows of digits in each picture.
+
+    Attributes
+    ----------
+    model : Model
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper.
+    pattern : Pattern, optional
+        The digits that may stand at each place; rows that cannot be read so are left out.
+    """
+
+    model: Model
+    polarity: Polarity = Polarity.AUTO
+    pattern: Pattern | None = None
+
+    batch: ClassVar[int] = 1  # a page gains nothing by others beside it
+
+    def answer(self, part: Burst) -> RowAnswers:
+        """Answer the first input of a part."""
+        item = part[0]
+        if isinstance(item, Unreadable):
+            return self.failed(*item)
+        source = source_of(item)
+        try:
+            page = read_page(
+                source.file,
+                self.model,
+                name=source.name,
+                polarity=self.polarity,
+                pattern=self.pattern,
+            )
+        except Exception as error:
+            return self.failed(source.path, why(source, error))
+        return RowAnswers([source.path], rows=[page.rows])
+
+    def failed(self, path: str, reason: str) -> RowAnswers:
+        """Return the answers for one input that could not be read, and why."""
+        return RowAnswers([path], {0: reason})
+
+    def explain(self, source: Source, answers: RowAnswers, place: int) -> Image.Image:
+        """Draw the rows on the picture."""
+        from digitcli.reading.draw import explain_rows
+
+        return explain_rows(source.file, answers.rows[place], name=source.name)

@@ -1,0 +1,61 @@
+"""Read rows of digits from Python: the door to them that `digitcli.read_rows` opens."""
+
+from __future__ import annotations
+
+from digitcli.model.modelfile import load_model
+from digitcli.model.network import Model
+from digitcli.polarity import Polarity
+from digitcli.reading.pattern import Pattern, parse_pattern
+from digitcli.reading.rows import Row, read_page
+from digitcli.seeing.decode import AnyImage, name_of
+
+
+def read_rows(
+    source: AnyImage,
+    model: Model | None = None,
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+    pattern: str | Pattern | None = None,
+) -> list[Row]:
+    """Read every row of handwritten digits in an image.
+
+    Parameters
+    ----------
+    source : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
+        As `digitcli.read_digit` takes it.
+    model : Model, optional
+        What `digitcli.load_model` returns; by default the model that ships inside the package,
+        which is loaded anew for each call.
+    polarity : {"auto", "dark-on-light", "light-on-dark"}
+        Whether the ink is darker or brighter than the paper; found out by default.
+    pattern : str, optional
+        What each row looks like: ``d`` for any digit, a digit for itself, brackets for a choice,
+        such as ``"20dd"`` or ``"[0-3]d"``. Rows that cannot be read so are left out.
+
+    Returns
+    -------
+    list of Row
+        From the top down. Each has its ``text()``, its ``confidence`` and its ``digits`` from left
+        to right, and each of these a ``digit``, its ``confidence``, the ``probabilities`` of 0 … 9
+        and a ``box``: left, top, right and bottom in pixels of the image, held upright.
+
+    Raises
+    ------
+    ImageError
+        If the source cannot be read as an image, or holds no ink or no row with the pattern.
+    UsageError
+        If the text is no pattern.
+
+    Examples
+    --------
+    >>> [row.text() for row in read_rows("examples/rows/number.png", pattern="20dd")]
+    ['2026']
+    """
+    page = read_page(
+        source,
+        model or load_model(),
+        name=name_of(source),
+        polarity=Polarity(polarity),
+        pattern=parse_pattern(pattern) if isinstance(pattern, str) else pattern,
+    )
+    return page.rows
