@@ -25,6 +25,7 @@ from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
     from digitcli.cli.answers import AnswerWriter
+    from digitcli.model.network import Model
     from digitcli.prediction.paths import Burst
     from digitcli.prediction.readings import A, Reading
     from digitcli.reading.pattern import Pattern
@@ -65,7 +66,13 @@ def command(
     ] = Format.TEXT,
     top_k: Annotated[
         int,
-        typer.Option("--top-k", metavar="K", min=1, max=10, help="Give the K likeliest digits."),
+        typer.Option(
+            "--top-k",
+            metavar="K",
+            min=1,
+            max=10,
+            help="Give the K likeliest digits; with --line in JSON only.",
+        ),
     ] = 1,
     min_confidence: Annotated[
         float,
@@ -121,8 +128,8 @@ def command(
 ) -> ExitCode:
     """Read the digit in each image and print it with its confidence.
 
-    One line per image, in input order. An image that cannot be read has its line on stderr (JSON:
-    on stdout); the rest goes on, and the exit code is then 3.
+    One line per image, or with --line per row, in input order. An image that cannot be read has its
+    line on stderr (JSON: on stdout); the rest goes on, and the exit code is then 3.
     """
     env = Environment()
     use_one_blas_thread()
@@ -145,27 +152,17 @@ def command(
     rows_like = _row_pattern(line, length, pattern)
 
     from digitcli.model.modelfile import load_model
-    from digitcli.prediction.paths import stream_image
+    from digitcli.prediction.paths import Source, Unreadable, stream_image
 
-    network = load_model(model)
-    reading: Reading[Any]
-    kind: type[AnswerWriter[Any]]
-    if line:
-        from digitcli.cli.row_answers import RowWriter
-        from digitcli.prediction.rows import RowReading
-
-        reading, kind = RowReading(network, polarity, rows_like), RowWriter
+    reading, kind = _reading(load_model(model), polarity, line=line, pattern=rows_like)
+    image: Source | Unreadable | None = None
+    bursts: Iterable[Burst]
+    if stdin_image:
+        image = stream_image(env.stdin.buffer)
+        bursts, jobs = [[image]], 1
     else:
-        from digitcli.cli.digit_answers import DigitWriter
-        from digitcli.prediction.digits import DigitReading
-
-        reading, kind = DigitReading(network, polarity), DigitWriter
-
-    image = stream_image(env.stdin.buffer) if stdin_image else None
-    bursts: Iterable[Burst] = [[image]] if image is not None else []
-    if image is None:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
-    answers: Iterator[Any] = _answers(env, reading, bursts, 1 if stdin_image else jobs, scheduler)
+    answers: Iterator[Any] = _answers(env, reading, bursts, jobs=jobs, scheduler=scheduler)
     writer = kind(env, format.value, top_k=top_k, min_confidence=min_confidence)
     if explain is None:
         for some in answers:
@@ -179,6 +176,21 @@ def command(
         writer.write(some)
         unexplained += explain_answers(env, reading, some, explanations, image=image)
     return ExitCode.PARTIAL if writer.failed or unexplained else ExitCode.OK
+
+
+def _reading(
+    model: Model, polarity: Polarity, *, line: bool, pattern: Pattern | None
+) -> tuple[Reading[Any], type[AnswerWriter[Any]]]:
+    """Return what is to be read, and what writes it."""
+    if line:
+        from digitcli.cli.row_answers import RowWriter
+        from digitcli.prediction.rows import RowReading
+
+        return RowReading(model, polarity, pattern), RowWriter
+    from digitcli.cli.digit_answers import DigitWriter
+    from digitcli.prediction.digits import DigitReading
+
+    return DigitReading(model, polarity), DigitWriter
 
 
 def _row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern | None:
@@ -204,6 +216,7 @@ def _answers(
     env: Environment,
     reading: Reading[A],
     bursts: Iterable[Burst],
+    *,
     jobs: int,
     scheduler: str | None,
 ) -> Iterator[A]:

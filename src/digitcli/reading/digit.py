@@ -29,6 +29,8 @@ SURE = 0.9
 """A look this likely is taken without trying others."""
 USUAL = 3.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
+CLEARLY, AGAINST = 1.0, 10.0
+"""Where the polarity is as evident as this, the other one must be likelier by this factor."""
 LEAST = 0.02
 """Where no look is this likely, there is no digit."""
 WIDTHS = 1 / 4, 1 / 12
@@ -186,8 +188,11 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 return best, most
             odds = USUAL * _odds(most)
         for look, likely in _judged(list(tried)):
-            if _odds(likely) > odds:
-                best, most, odds = look, likely, _odds(likely)
+            found = _odds(likely)
+            if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
+                found /= AGAINST
+            if found > odds:
+                best, most, odds = look, likely, found
     if best is None:
         raise ImageError(NO_INK)
     return best, most

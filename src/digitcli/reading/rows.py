@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from digitcli.reading.candidates import (
 from digitcli.reading.pattern import ANY, Pattern
 from digitcli.reading.search import best_path
 from digitcli.reading.split import Piece, Stroke, split
-from digitcli.seeing.decode import Picture, decode, upright_size
+from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
@@ -135,7 +134,7 @@ class Page:
 
 
 def read_page(
-    file: str | Path | BinaryIO,
+    image: AnyImage,
     model: Model,
     *,
     name: str | None = None,
@@ -146,8 +145,8 @@ def read_page(
 
     Parameters
     ----------
-    file : str, Path or binary file object
-        An image as `digitcli.read_digit` takes it.
+    image : path, binary file object, bytes, array or Pillow image
+        As `digitcli.read_digit` takes it.
     model : Model
     name : str, optional
         What error messages call the image; the path by default.
@@ -159,12 +158,12 @@ def read_page(
     ImageError
         If the file cannot be read as an image, holds no ink or no row with the pattern.
     """
-    picture = decode(file, name, sight=PAGE_SIDE)
+    picture = decode(image, name, sight=PAGE_SIDE)
     try:
         rows = read_rows(picture, model, polarity=polarity, pattern=pattern)
     except ImageError as error:
-        raise ImageError(f"{name or file} {error}") from None
-    scale = upright_size(file)[0] / picture.shape[1]
+        raise ImageError(f"{name or name_of(image)} {error}") from None
+    scale = upright_size(image)[0] / picture.shape[1]
     return Page(picture, rows, [_scaled(row, scale) for row in rows])
 
 
