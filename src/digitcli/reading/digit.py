@@ -32,7 +32,7 @@ USUAL = 3.0
 CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor."""
 LEAST = 0.02
-"""Where no look is this likely, there is no digit."""
+"""Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
 """Where light is uneven in the midst of the paper, strokes are narrower than one of these."""
 BITMAP = 24
@@ -219,7 +219,7 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
     sharpness, halo = look.scene.sharpness(look.mask, look.box)
     if halo > BLURRED or sharpness < SMOOTH:
         raise ImageError(NO_INK)
-    if likely < LEAST and max(picture.shape[:2]) >= BITMAP:
+    if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
     return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))
 
