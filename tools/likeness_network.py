@@ -5,7 +5,8 @@ python tools/likeness_network.py src/digitcli/reading/likeness.npy
 MNIST's training digits are drawn into scenes (benchmarks/scenes.py), seen in all the ways that the
 reader sees them, and each part that may be a digit is held against what the drawing knows: a part
 is right if it has nearly all of the digit's ink and hardly anything else. The scenes take half an
-hour of processor time and the network three minutes.
+hour of processor time and the network three minutes. The file that ships was learned by an earlier
+form of this script, from the same kinds of scenes; this one has not been run whole yet.
 """
 
 from __future__ import annotations
