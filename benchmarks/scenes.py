@@ -463,6 +463,12 @@ class Canvas:
         else:
             self.owner[rows, columns] *= 1 - part
 
+    def own(self, part: Float32Array, left: int, top: int) -> None:
+        """Say that a part is the digit, however faint it is."""
+        height, width = part.shape
+        place = self.owner[top : top + height, left : left + width]
+        np.maximum(place, part[: place.shape[0], : place.shape[1]], out=place)
+
     def shine(self, light: Float32Array | float, tint: ArrayLike = (1, 1, 1)) -> None:
         """Multiply by light."""
         if isinstance(light, np.ndarray):
@@ -921,6 +927,7 @@ def _broken(images: Sequence[UInt8Array], rng: Rng) -> Scene:
         bands = _fog(rng, width, height, rng.uniform(14, 28), rng.uniform(1.5, 5)).T
     kept = np.clip((bands + rng.uniform(0.3, 0.8)) * rng.uniform(2, 6) + 0.5, 0, 1)
     canvas.lay(drawn * kept, _ink_colour(rng), bare.box[0], bare.box[1], owned=True)
+    canvas.own(drawn, bare.box[0], bare.box[1])
     return _captured(canvas, rng)
 
 
@@ -935,6 +942,7 @@ def _faint_joints(images: Sequence[UInt8Array], rng: Rng) -> Scene:
     touch = np.clip(0.85 + 0.8 * _fog(rng, height, width, rng.uniform(3, 6)), 0.15, 1)
     colour = _jittered(rng, (70, 70, 75), 20) if pen == "pencil" else _ink_colour(rng)
     canvas.lay(drawn * touch, colour, bare.box[0], bare.box[1], owned=True)
+    canvas.own(drawn, bare.box[0], bare.box[1])
     return _captured(canvas, rng)
 
 

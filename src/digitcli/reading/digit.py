@@ -17,10 +17,11 @@ from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.light import shrink
 from digitcli.seeing.morphology import Mask
-from digitcli.seeing.paper import Sheet, cut_out, find_papers
+from digitcli.seeing.paper import cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.stroke import stroke_width
+from digitcli.seeing.view import View
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,53 +124,66 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
     """See a picture in the ways that make sense: the whole and each paper in it, dark and light."""
     fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
 
-    def sheets() -> Iterator[Sheet | None]:
-        yield None
+    def views() -> Iterator[View]:
+        yield View(picture)
         for paper in find_papers(picture)[:MOST_PAPERS]:
-            yield cut_out(picture, paper)
+            yield View(picture, cut_out(picture, paper))
 
-    def both(sheet: Sheet | None, dark: bool | None, **way: Any) -> Iterator[Scene]:
+    def both(view: View, dark: bool | None, **way: Any) -> Iterator[Scene]:
         try:
-            scene = Scene(picture, sheet, dark=dark, **way)
+            scene = Scene(view, dark=dark, **way)
             yield scene
             if fixed is None:
-                yield Scene(picture, sheet, dark=not scene.dark, **way)
+                yield Scene(view, dark=not scene.dark, **way)
         except ImageError:
             return
 
-    for sheet in sheets():
+    for view in views():
         dark = None
-        for scene in both(sheet, fixed):
-            dark = scene.dark if dark is None else dark
+        for scene in both(view, fixed):
             yield scene
-        if dark is None and sheet is None and fixed is not None:
+            if dark is None:
+                dark = scene.dark
+                yield from scene.pens()
+        if view.sheet is not None:
+            continue
+        if dark is None and fixed is not None:
             return  # no ink of the polarity that was asked for
-        if sheet is None and dark is not None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
+        if dark is not None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
             for widest in WIDTHS:
-                yield from both(None, dark, widest=widest)
-            yield from itertools.islice(both(None, dark, faint=True), 1)
+                yield from both(view, dark, widest=widest)
+            for weight in "faint", "heavy":
+                yield from itertools.islice(both(view, dark, weight=weight), 1)
 
 
 def looks(scene: Scene) -> Iterator[Look]:
     """Look at each part of a scene that may be its digit, the likeliest first."""
 
+    seen: set[object] = set()
+
     def among(pieces: Regions) -> Iterator[Look]:
         for rank, chosen in enumerate(possible_digits(pieces, scene.touching(pieces))):
-            yield Look(scene, pieces, chosen, rank)
+            look = Look(scene, pieces, chosen, rank)
+            rows, columns = look.box
+            ends = rows.start, rows.stop, columns.start, columns.stop
+            same = *ends, int(pieces.area[chosen].sum())
+            if same not in seen:
+                seen.add(same)
+                yield look
 
     tight = False
     if not scene.rules.certain:
-        first = next(among(scene.pieces))
+        touching = scene.touching(scene.pieces)
         # a picture cropped so tightly that the rules may be the digit's own strokes
-        tight = bool(scene.touching(first.pieces)[first.chosen].any())
+        tight = bool(touching[next(possible_digits(scene.pieces, touching))].any())
     order = [scene.pieces, scene.all_pieces]
     if tight:
         order.reverse()
-    seen: list[Regions] = []
-    for pieces in [*order, scene.bare_pieces]:
-        if not any(pieces is other for other in seen):
-            seen.append(pieces)
-            yield from among(pieces)
+    yield from among(order[0])
+    if order[1] is not order[0]:
+        yield from among(order[1])
+    if scene.bare_pieces is not scene.pieces:
+        yield from among(scene.bare_pieces)
 
 
 def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:

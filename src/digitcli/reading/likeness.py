@@ -163,7 +163,10 @@ def _numbers(look: Look) -> Float32Array:
         float(pieces is not scene.all_pieces),
         float(pieces is scene.bare_pieces),
         float(scene.rules.certain),
-        float(scene.widest is not None) - float(scene.faint),
+        float(scene.widest is not None),
+        float(scene.weight == "faint"),
+        float(scene.weight == "heavy"),
+        float(scene.by_one_pen),
         np.log(longest / 100),
         np.log(size / 30),
         float(look.rank > 0),
@@ -181,7 +184,7 @@ def likeness(looks: list[Look]) -> Float32Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
 
 
-SIZES = (SIDE * SIDE + 38, 96, 32, 1)
+SIZES = (SIDE * SIDE + 41, 96, 32, 1)
 """Inputs, hidden units and output of the network."""
 
 

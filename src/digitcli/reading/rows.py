@@ -32,6 +32,7 @@ from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import enters_from_frame, find_rows, heights, weighted_median
 from digitcli.seeing.scene import NO_INK, Scene
+from digitcli.seeing.view import View
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are just outside."""
@@ -261,7 +262,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         return
 
     def seen(sheet: Sheet | None, dark: bool | None) -> Iterator[Way]:
-        scene = Scene(picture, sheet, dark=dark, widest=NARROW)
+        scene = Scene(View(picture, sheet), dark=dark, widest=NARROW)
         foreign = enters_from_frame(scene.rules.rest)
         if foreign.any():  # the edge of a sheet has another contrast than the pen
             scene.leave_out(foreign)

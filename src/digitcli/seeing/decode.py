@@ -48,6 +48,8 @@ FORMATS = {
 }
 """The formats that are decoded: Pillow's module for each, and how its files begin."""
 
+PALE = 224
+"""Strokes on nothing that are as bright as this were meant for dark paper."""
 SIGHT = 640
 """Pixels on the longer side that are enough to see a single digit."""
 
@@ -407,10 +409,10 @@ def _stretch(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Lay an RGBA image on white paper; white strokes on nothing become black strokes on it."""
+    """Lay an RGBA image on white paper; pale strokes on nothing become black strokes on it."""
     paper = Image.new("RGBA", image.size, "white")
     paper.alpha_composite(image)
     flat = paper.convert("RGB")
-    if flat.getextrema() == ((255, 255),) * 3:
+    if np.min(flat.getextrema()) >= PALE:
         return Image.eval(image.getchannel("A"), lambda alpha: 255 - alpha)
     return flat

@@ -45,7 +45,7 @@ def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
     """
     margin = 2
     top, bottom, left, right = bounding_box(digit)
-    own = np.pad(density * dilate(digit.astype(np.float32), 3), margin)
+    own = np.pad(density * dilate(digit, 3), margin)
     own = own[top : bottom + 2 * margin, left : right + 2 * margin]
     height, width = own.shape
     longer = max(height, width) - 2 * margin

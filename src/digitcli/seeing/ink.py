@@ -16,6 +16,10 @@ NOISY = 4
 """Ink must be darker than the noise of the paper by this factor, or the picture is smoothed."""
 
 
+SMOOTHING = 3, 3, 5
+"""Sizes of the squares that are averaged, one after the other."""
+
+
 class Ink(NamedTuple):
     """The strokes on a page.
 
@@ -34,13 +38,22 @@ class Ink(NamedTuple):
     limit: float
 
 
-def denoise(density: Float32Array) -> Float32Array:
-    """Smooth a picture whose paper is so rough that ink cannot be told from it by density."""
-    for _ in range(2):
-        if threshold(density) > NOISY * noise(density):
-            break
-        density = blur(density, 3)
-    return density
+def denoise(density: Float32Array) -> tuple[Float32Array, float]:
+    """Smooth a picture whose paper is so rough that ink cannot be told from it by density.
+
+    Returns
+    -------
+    density : ndarray of float32, shape (height, width)
+        The density, smoothed or not,
+    limit : float
+        and at which density ink begins.
+    """
+    for size in SMOOTHING:
+        limit = threshold(density)
+        if limit > NOISY * noise(density):
+            return density, limit
+        density = blur(density, size)
+    return density, threshold(density)
 
 
 def noise(density: Float32Array) -> float:
@@ -73,6 +86,23 @@ def threshold(density: Float32Array) -> float:
         total += float((edge * (before + after)).sum()) / 2
         weight += float(edge.sum())
     return total / weight if weight else 1.0
+
+
+def heavy_limit(ink: Float32Array) -> float:
+    """The density halfway between the paler and the denser ink.
+
+    References
+    ----------
+    Ridler, Calvard: Picture thresholding using an iterative selection method. IEEE Transactions on
+    Systems, Man, and Cybernetics 8 (1978).
+    """
+    limit = float(ink.mean())
+    for _ in range(8):
+        dense = ink > limit
+        if not 0 < np.count_nonzero(dense) < ink.size:
+            break
+        limit = float(ink[dense].mean() + ink[~dense].mean()) / 2
+    return limit
 
 
 def ink_mask(density: Float32Array, limit: float) -> Mask:

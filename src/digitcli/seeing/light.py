@@ -55,8 +55,10 @@ def grey(picture: Picture) -> Float32Array:
     if picture.ndim == 2:
         return values
     luminance = values @ LUMINANCE
-    middle = np.array([median(values[..., colour]) for colour in range(3)], np.float32)
-    deviation = (values - middle).reshape(-1, 3)
+    # without the grain, which has colours of its own
+    few = shrink(picture, PAGE_SIDE).astype(np.float32) / np.float32(255)
+    middle = np.array([median(few[..., colour]) for colour in range(3)], np.float32)
+    deviation = (few - middle).reshape(-1, 3)
     covariance = deviation.T @ deviation
     strength, axes = np.linalg.eigh(covariance)
     if strength[-1] <= 9 * (LUMINANCE @ covariance @ LUMINANCE):

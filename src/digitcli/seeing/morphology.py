@@ -5,30 +5,36 @@ scipy.ndimage has all of them, but importing it takes longer than reading a phot
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
+Values = TypeVar("Values", Mask, Float32Array)
 
 
-def dilate(values: Float32Array, size: int) -> Float32Array:
+def dilate(values: Values, size: int) -> Values:
     """Replace every value by the largest in the size × size square around it (size is odd)."""
     for axis in (0, 1):
         values = _sliding_maximum(values, size, axis)
     return values
 
 
-def erode(values: Float32Array, size: int) -> Float32Array:
+def erode(values: Values, size: int) -> Values:
     """Replace every value by the smallest in the size × size square around it (size is odd)."""
-    return -dilate(-values, size)
+    inverse = np.logical_not if values.dtype == np.bool_ else np.negative
+    result: Values = inverse(dilate(inverse(values), size))
+    return result
 
 
-def _sliding_maximum(values: Float32Array, size: int, axis: int) -> Float32Array:
+def _sliding_maximum(values: Values, size: int, axis: int) -> Values:
     values = np.moveaxis(values, axis, 0)
     length = len(values)
     half = size // 2
-    result = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    ends = np.clip(np.arange(-half, length + half), 0, length - 1)
+    result = values[ends]
     reach = 1  # result[i] is the maximum of this many values from i on; doubled step by step
     while reach < size:
         step = min(reach, size - reach)

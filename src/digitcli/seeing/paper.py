@@ -103,7 +103,7 @@ def find_papers(picture: Picture) -> list[Paper]:
         for number in np.flatnonzero(area >= least * steep.size):
             bare = labels == number
             inside = spanned(bare)
-            core = erode(inside.astype(np.float32), 3) > 0
+            core = erode(inside, 3)
             marks = np.count_nonzero(core & ~bare)
             if inside.mean() <= MOST and marks >= WRITTEN * np.count_nonzero(inside):
                 found.append(Paper(inside, np.count_nonzero(bare) / np.count_nonzero(inside)))

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
-from digitcli.seeing.decode import Picture
-from digitcli.seeing.ink import denoise, ink_mask, threshold
-from digitcli.seeing.light import (
-    border,
-    grey,
-    ink_density,
-    is_even,
-    page_polarity_evidence,
-    polarity_evidence,
-)
-from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
-from digitcli.seeing.paper import Sheet
+from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, threshold
+from digitcli.seeing.light import ink_density
+from digitcli.seeing.morphology import Mask, dilate, erode
+from digitcli.seeing.pens import find_pens
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.quantile import median
 from digitcli.seeing.rules import Rules, find_rules
+from digitcli.seeing.view import View
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
@@ -31,6 +25,7 @@ FAINT = 0.5
 """Faint strokes are this dense, against others."""
 LEAST = 3
 """Pixels that a picture of a digit has on each side."""
+Weight = Literal["usual", "faint", "heavy"]
 Box = tuple[slice, slice]
 """Rows and columns."""
 NO_INK = "holds no ink; check that the picture shows a digit"
@@ -41,23 +36,21 @@ class Scene:
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
-    sheet : Sheet, optional
-        The part of it that is seen; all of it by default.
+    view : View
+        The picture or the sheet in grey.
     dark : bool, optional
         Whether the ink is darker than the paper; found out by default.
     widest : float, optional
         What is wider than this share of the picture's longer side is shadow, not stroke.
-    faint : bool
-        Whether ink half as dense as that of most strokes is ink, too.
+    weight : {"usual", "faint", "heavy"}
+        What counts as ink: what is at least half as dense as most strokes; half of that, too; or
+        only the denser of two kinds of it, such as strokes in the shadow of a hand.
 
     Attributes
     ----------
     dark : bool
     evidence : float
         How much speaks for ink brighter than the paper, -2 to 2.
-    values : ndarray of float32, shape (height, width)
-        Brightness, 0 to 1.
     density : ndarray of float32, shape (height, width)
         0 for paper to 1 for the darkest ink; lighting and polarity evened out.
     limit : float
@@ -73,56 +66,61 @@ class Scene:
 
     def __init__(
         self,
-        picture: Picture,
-        sheet: Sheet | None = None,
+        view: View,
         *,
         dark: bool | None = None,
         widest: float | None = None,
-        faint: bool = False,
+        weight: Weight = "usual",
     ) -> None:
-        seen = picture if sheet is None else sheet.picture
-        if min(seen.shape[:2]) < LEAST:
+        values = view.values
+        if min(values.shape) < LEAST or np.ptp(values) < FLAT:
             raise ImageError(NO_INK)
-        self.picture = picture
-        self.sheet = sheet
+        self.view = view
+        self.picture = view.picture
+        self.sheet = sheet = view.sheet
         self.widest = widest
-        values = grey(seen)
-        if sheet is None:
-            edge = border(values)
-        else:
-            rim = (
-                sheet.inside
-                & (erode(np.pad(sheet.inside, 1).astype(np.float32), 3) == 0)[1:-1, 1:-1]
-            )
-            edge = values[rim]
-            values = np.where(sheet.inside, values, np.float32(median(edge)))
-            self.rim = rim
-        if np.ptp(values) < FLAT:
-            raise ImageError(NO_INK)
-        self.values = values
-        if widest is None or is_even(values, edge, tail=0.1):
-            self.evidence = polarity_evidence(values, edge)
-        else:
-            self.evidence = page_polarity_evidence(values)
+        self.weight = weight
+        self.by_one_pen = False
+        narrow = widest is not None and not view.is_even
+        self.evidence = view.page_evidence if narrow else view.evidence
         self.dark = self.evidence < 0 if dark is None else dark
-        density = ink_density(values, edge, dark=self.dark, widest=widest)
+        density = ink_density(values, view.edge, dark=self.dark, widest=widest)
         if sheet is not None:
             density[~sheet.inside] = 0
-        self.density = denoise(density)
-        self.faint = faint
-        self.limit = threshold(self.density) * (FAINT if faint else 1)
+        self.density, self.limit = denoise(density)
+        if weight == "faint":
+            self.limit *= FAINT
         self.ink = ink_mask(self.density, self.limit)
+        if weight == "heavy":
+            self.limit = heavy_limit(self.density[self.ink])
+            self.ink = self.density > self.limit
         if not self.ink.any():
             raise ImageError(NO_INK)
 
+    def pens(self) -> list[Scene]:
+        """Return scenes with the ink of one pen each, none if all ink has the same colour."""
+        seen = self.picture if self.sheet is None else self.sheet.picture
+        found = []
+        for own in find_pens(seen, self.ink):
+            scene = copy(self)
+            scene._forget()
+            scene.density = np.where(self.ink & ~own, 0, self.density).astype(np.float32)
+            scene.ink = own
+            scene.by_one_pen = True
+            found.append(scene)
+        return found
+
     def leave_out(self, foreign: Mask) -> None:
         """Take a part of the ink for none, and see anew where ink begins without it."""
-        self.density[dilate(foreign.astype(np.float32), 5) > 0] = 0
+        self.density[dilate(foreign, 5)] = 0
         self.limit = threshold(self.density)
         self.ink = ink_mask(self.density, self.limit)
         if not self.ink.any():
             raise ImageError(NO_INK)
-        for name in ("rules", "pieces", "all_pieces", "bare_pieces", "_steepness"):
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("rules", "pieces", "all_pieces", "bare_pieces", "_bare_steepness"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -148,28 +146,21 @@ class Scene:
 
     def touching(self, pieces: Regions) -> NDArray[np.bool_]:
         """Which pieces touch the edge of the paper."""
-        if self.sheet is None:
+        if self.view.rim is None:
             return pieces.touching
         touching = np.zeros(len(pieces.area) + 1, np.bool_)
-        touching[pieces.labels[self.rim]] = True
+        touching[pieces.labels[self.view.rim]] = True
         return touching[1:] | pieces.touching
 
     @cached_property
-    def _steepness(self) -> list[tuple[Float32Array, float]]:
-        """How steeply the brightness changes, and how steeply on bare paper.
-
-        In a picture that is grainy and out of focus only a smoothed view tells strokes from
-        paper, so there are two.
-        """
-        near = dilate(self.ink.astype(np.float32), 5) > 0
-        if self.sheet is not None:
-            near |= dilate((~self.sheet.inside).astype(np.float32), 5) > 0
+    def _bare_steepness(self) -> list[float]:
+        """How steeply the brightness changes on bare paper, in each of the two views."""
+        near = dilate(self.ink, 5)
+        if self.view.outside is not None:
+            near |= self.view.outside
         bare = ~near
-        found = []
-        for view in (self.values, blur(self.values, max(self.values.shape) // 40 * 2 + 1)):
-            steep = np.hypot(*np.gradient(view)).astype(np.float32)
-            found.append((steep, float(steep[bare].mean()) if bare.any() else 0.0))
-        return found
+        found = bare.any()
+        return [float(steep[bare].mean()) if found else 0.0 for steep in self.view.steepness]
 
     def sharpness(self, mask_of: Callable[[Box], Mask], box: Box) -> tuple[float, float]:
         """How abruptly a mark ends.
@@ -198,17 +189,14 @@ class Scene:
             slice(max(0, columns.start - reach), columns.stop + reach),
         )
         mask = mask_of(around)
-        solid = mask.astype(np.float32)
-        outline = dilate(solid, 3) > erode(solid, 3)
-        sharpest = (
-            max(
+        outline = dilate(mask, 3) & ~erode(mask, 3)
+        sharpest = 1e3
+        if outline.any():
+            sharpest = max(
                 float(steep[around][outline].mean()) / max(bare, 1e-6)
-                for steep, bare in self._steepness
+                for steep, bare in zip(self.view.steepness, self._bare_steepness, strict=True)
             )
-            if outline.any()
-            else 1e3
-        )
-        close = (dilate(solid, reach) > 0) & ~self.ink[around]
+        close = dilate(mask, reach) & ~self.ink[around]
         if self.sheet is not None:
             close &= self.sheet.inside[around]
         density = self.density[around]
