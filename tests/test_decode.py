@@ -91,8 +91,9 @@ def test_transparency_is_white_paper(corner: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(as_grey(decode(saved(Image.fromarray(black)))), corner)
 
 
-def test_white_strokes_on_nothing_are_seen(corner: NDArray[np.uint8]) -> None:
-    white = np.full((*corner.shape, 4), 255, np.uint8)
+@pytest.mark.parametrize("shade", [255, 249, 225])
+def test_pale_strokes_on_nothing_are_seen(corner: NDArray[np.uint8], shade: int) -> None:
+    white = np.full((*corner.shape, 4), shade, np.uint8)
     white[..., 3] = 255 - corner
     np.testing.assert_array_equal(as_grey(decode(saved(Image.fromarray(white)))), corner)
 

@@ -261,3 +261,34 @@ def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
     ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
     with pytest.raises(ImageError, match="holds no row of digits"):
         read_rows(np.asarray(picture), model)
+
+
+def test_print_is_not_answered(model: Model) -> None:
+    words = "the quick brown fox jumps over a lazy dog while many people read old books".split()
+    rng = np.random.default_rng(0)
+    image = Image.new("L", (900, 700), 255)
+    pen = ImageDraw.Draw(image)
+    for line in range(20):
+        pen.text((30, 20 + 33 * line), " ".join(rng.choice(words, 9)), 30, font_size=20)
+    with pytest.raises(ImageError, match="holds no row of digits"):
+        read_rows(np.asarray(image), model)
+
+
+def test_an_underline_that_digits_stand_on_is_no_part_of_them(model: Model) -> None:
+    image = page("2074", margin=40)
+    dark = np.flatnonzero((np.asarray(image) < 128).any(axis=1))
+    pen = ImageDraw.Draw(image)
+    pen.line((8, dark[-1] + 1, image.width - 8, dark[-1] - 3), 60, 3)
+    assert texts(image, model) == ["2074"]
+
+
+def test_squared_paper_is_left_out(model: Model) -> None:
+    image = page("2074", margin=40)
+    paper = Image.new("L", image.size, 235)
+    pen = ImageDraw.Draw(paper)
+    for x in range(5, paper.width, 21):
+        pen.line((x, 0, x + 6, paper.height), 170, 1)
+    for y in range(3, paper.height, 21):
+        pen.line((0, y, paper.width, y - 4), 170, 1)
+    squared = np.minimum(np.asarray(image), np.asarray(paper))
+    assert texts(Image.fromarray(squared), model) == ["2074"]

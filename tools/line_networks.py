@@ -50,6 +50,8 @@ SEAMS_OTHERS = 0.15
 JUDGE_SEED, JUDGE_CHUNKS, JUDGE_CHUNK = 902, 240, 50
 """Rows are drawn and cut in so many chunks of so many rows, side by side."""
 JUDGE_TOUCHING = [0, 0, 0.2, 0.33, 0.5, 1]
+UNEVEN, ROUND = 0.5, 0.3
+"""Share of the rows whose digits are uneven, and share of those that end in zeros."""
 JUDGE_HIDDEN, JUDGE_EPOCHS = (192, 64), 20
 BATCH = 256
 RATE = 2e-3
@@ -107,7 +109,7 @@ def seam_squares(
             window = slice(stroke.top, stroke.bottom), slice(stroke.left, stroke.right)
             owner = Image.fromarray(np.where(stroke.mask, row.owner[window], 0).astype(np.uint8))
             owners = np.asarray(owner.resize(small.shape[::-1], Image.Resampling.NEAREST))
-            near = sum(dilate((owners == digit).astype(np.float32), 3) for digit in range(1, 6))
+            near = sum(dilate(owners == digit, 3).astype(np.int8) for digit in range(1, 6))
             meet = (near > 1) & (small >= INK)
             chosen = meet | ((small >= INK) & (rng.random(small.shape) < SEAMS_OTHERS))
             values = surroundings(small)[chosen].reshape(-1, SQUARE * SQUARE)
@@ -152,6 +154,10 @@ def drawn_rows(
     """Draw rows of five digits, and each once more as a picture by some pen."""
     for _ in range(count):
         chosen = rng.integers(len(digits.images), size=5)
+        uneven = rng.random() < UNEVEN
+        if uneven and rng.random() < ROUND:
+            last = int(rng.integers(2, 4))
+            chosen[-last:] = rng.choice(np.flatnonzero(digits.labels == 0), last)
         images = digits.images[chosen]
         if rng.random() < 0.4:
             images = np.stack([distorted(image, rng) for image in images])
@@ -162,6 +168,7 @@ def drawn_rows(
             touching=rng.choice(touching),
             scale=rng.uniform(1.5, 3),
             on_paper=rng.random() < 0.2,
+            uneven=uneven,
         )
         picture = Image.fromarray(row.picture)
         pen = rng.random()

@@ -19,6 +19,7 @@ from digitcli.seeing.light import shrink
 from digitcli.seeing.morphology import Mask
 from digitcli.seeing.paper import cut_out, find_papers
 from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rules import is_empty_box
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.stroke import stroke_width
 from digitcli.seeing.view import View
@@ -194,6 +195,9 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     best: Look | None = None
     most = odds = 0.0
     for number, scene in enumerate(scenes(picture, polarity)):
+        if is_empty_box(scene.ink):
+            odds = max(odds, 1.0)
+            continue
         tried = looks(scene)
         if number == 0:
             best = next(tried)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import compress
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from digitcli.reading.split import Piece, Stroke, split
 from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
-from digitcli.seeing.paper import Sheet, cut_out, find_papers
+from digitcli.seeing.paper import cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import enters_from_frame, find_rows, heights, weighted_median
 from digitcli.seeing.scene import NO_INK, Scene
@@ -63,6 +64,14 @@ BETTER = 2.0
 """by how much more they must in another way than the one before,"""
 POOR = -1.5
 """and where hardly any writing is seen, so that the other polarity is tried."""
+BESIDE_EDGE, UPRIGHT = 0.5, 0.35
+"""The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
+MOST_IN_ROW = 50
+"""Where more than a quarter of the rows have more strokes than this, they are print."""
+PAGE_ROWS, PAGE_STROKES = 3, 40
+"""Pages of at least so many rows and strokes may be print; it is told from digits"""
+SAMPLED_ROWS, SAMPLED_STROKES = 6, 12
+"""by the first strokes of some rows."""
 MOST_MARKS = 600
 """A picture with more marks than this, specks aside, is no page of digits."""
 
@@ -206,10 +215,12 @@ def read_rows(
     best: list[Row] = []
     most = -np.inf
     failed: ImageError | None = None
+    inked = False
     for way in ways(small, polarity):
         if isinstance(way, ImageError):
             failed = way
             continue
+        inked = True
         if way.last_resort and most > POOR:
             break
         rows = _rows_of(way, model, pattern)
@@ -219,7 +230,7 @@ def read_rows(
         if most >= CLEAR:
             break
     if not best:
-        if failed is not None:
+        if failed is not None and not inked:
             raise failed
         wanted = f"row of {len(pattern)} digits" if pattern else "row of digits"
         raise ImageError(f"holds no {wanted}; check that the picture shows one")
@@ -253,7 +264,8 @@ class Way(NamedTuple):
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     """See the ink of a page in the ways that make sense, the most usual first.
 
-    The whole picture and each paper in it; without rules, and without anything like a rule; and the
+    The whole picture, with and without what enters from its frame, and each paper in it; only its
+    dense ink, and the ink of one pen; without rules, and without anything like a rule; and the
     whole with the other polarity.
     """
     fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
@@ -261,35 +273,46 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
-    def seen(sheet: Sheet | None, dark: bool | None) -> Iterator[Way]:
-        scene = Scene(View(picture, sheet), dark=dark, widest=NARROW)
-        foreign = enters_from_frame(scene.rules.rest)
-        if foreign.any():  # the edge of a sheet has another contrast than the pen
-            scene.leave_out(foreign)
+    def seen(scene: Scene, *, last: bool = False) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
+        sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
-        last = fixed is None and dark is not None
-        rules = scene.rules
-        usual.append(scene.dark)
         yield Way(Ink(scene.density, rules.rest, scene.limit), left, top, last)
         if rules.bare is not rules.rest:
             yield Way(Ink(scene.density, rules.bare, scene.limit), left, top, last)
 
-    usual: list[bool] = []
+    def cleared(scene: Scene) -> Scene:
+        foreign = enters_from_frame(scene.rules.rest)
+        # the edge of a sheet has another contrast than the pen
+        return scene.without(foreign) if foreign.any() else scene
+
+    view = View(picture)
     try:
-        yield from seen(None, fixed)
+        whole = Scene(view, dark=fixed, widest=NARROW)
+        usual = cleared(whole)
+        yield from seen(usual)
     except ImageError as error:
         yield error
         return
-    tried: list[tuple[Sheet | None, bool | None]] = [
-        (cut_out(picture, paper), fixed) for paper in find_papers(picture)[:MOST_PAPERS]
+    see = partial(Scene, widest=NARROW)
+    further = [
+        partial(see, View(picture, cut_out(picture, paper)), dark=fixed)
+        for paper in find_papers(picture)[:MOST_PAPERS]
     ]
-    if fixed is None:
-        tried.append((None, not usual[0]))
-    for sheet, dark in tried:
+    further.append(partial(see, view, dark=whole.dark, weight="heavy"))
+    if whole is not usual:  # the row may be what enters from the frame
+        yield from seen(whole)
+    for form in further:
         try:
-            yield from seen(sheet, dark)
+            yield from seen(cleared(form()))
+        except ImageError as error:
+            yield error
+    for pen in whole.pens():
+        yield from seen(pen)
+    if fixed is None:
+        try:
+            yield from seen(cleared(see(view, dark=not whole.dark)), last=True)
         except ImageError as error:
             yield error
 
@@ -299,12 +322,34 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     found = Regions.of(way.ink.mask)
     if way.last_resort and len(found.area) > MOST_MARKS:
         return []
-    read = [
-        _read_row(found, row, way.ink, model, pattern)
-        for row in find_rows(found, way.ink.mask.shape)
-    ]
+    rows = find_rows(found, way.ink.mask.shape)
+    if not pattern and _is_print(found, rows, way.ink, model):
+        return []
+    read = [_read_row(found, row, way.ink, model, pattern) for row in rows]
     written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
-    return [_moved(row, way.left, way.top) for row in _without_smudges(written)]
+    kept = _without_smudges(written)
+    width = way.ink.mask.shape[1]
+    return [
+        _moved(row, way.left, way.top) for row in kept if len(kept) == 1 or not _is_edge(row, width)
+    ]
+
+
+def _is_print(found: Regions, rows: list[NDArray[np.intp]], ink: Ink, model: Model) -> bool:
+    """Whether the rows of a page are text: they are long, or their beginnings show it."""
+    if sum(len(row) > MOST_IN_ROW for row in rows) > len(rows) / 4:
+        return True
+    if len(rows) < PAGE_ROWS or sum(map(len, rows)) < PAGE_STROKES:
+        return False
+    some = rows[:: -(-len(rows) // SAMPLED_ROWS)]
+    read = [_read_row(found, row[:SAMPLED_STROKES], ink, model, None) for row in some]
+    return _mean_score([row for row in read if row]) < 0
+
+
+def _is_edge(row: Row, width: int) -> bool:
+    """Whether a row is nothing but an upright mark along a side: the edge of the sheet."""
+    left, top, right, bottom = row.digits[0].box
+    near = min(left, width - right) <= BESIDE_EDGE * (bottom - top)
+    return len(row.digits) == 1 and near and right - left <= UPRIGHT * (bottom - top)
 
 
 def _read_row(

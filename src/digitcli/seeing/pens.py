@@ -39,8 +39,8 @@ def find_pens(picture: Picture, ink: Mask) -> list[Mask]:
         return []
     paper = np.array([median(picture[~ink, colour]) for colour in range(3)])
     colours = picture[ink] - paper
-    strength = np.linalg.norm(colours, axis=1)
-    hues = colours / np.maximum(strength, 1)[:, None]
+    strength = np.maximum(np.linalg.norm(colours, axis=1), 1)
+    hues = colours / strength[:, None]
     split = _split(hues, strength)
     if split is None:
         return []

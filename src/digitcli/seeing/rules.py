@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.seeing.morphology import Mask
+from digitcli.seeing.morphology import Mask, dilate
 from digitcli.seeing.quantile import median, quantile
 
 STEEPEST = 0.18
@@ -38,6 +38,14 @@ BEYOND = 0.02
 """Share of an underline by which it is longer than what stands on it, on both sides."""
 BELOW = 0.8
 """Share of the ink's height that is above an underline."""
+SMALLEST_BOX, LONGEST_BOX = 12, 3
+"""Pixels on the shorter side of a box, at least, and by what factor the longer one is longer."""
+BORDER, DASH = 0.12, 0.06
+"""Shares of the shorter side that the border and half the gap between its dashes take up."""
+SPECKS, STRAIGHT = 0.004, 0.9
+"""Share of ink within an empty box, at most, and of its sides that lie in the border, at least."""
+LITTLE = 0.01
+"""Share of the ink that does not count for its extent, at each end."""
 
 
 class Runs:
@@ -140,15 +148,37 @@ def is_underline(line: Line, mask: Mask) -> bool:
     """Whether a line lies below all other ink and is longer than it on both sides."""
     rest = mask.copy()
     line.erase(rest)
-    columns = np.flatnonzero(rest.any(0))
-    rows = np.flatnonzero(rest.any(1))
+    rows, columns = np.nonzero(rest)
     if not len(columns):
         return False
     left, right = line.runs.column.min(), line.runs.column.max()
     beyond = BEYOND * (right - left)
-    height = rows[-1] + 1 - rows[0]
-    low = median(line.runs.top) >= rows[0] + BELOW * height
-    return bool(low and left + beyond < columns[0] and columns[-1] < right - beyond)
+    # what is left of the line itself is little
+    first, last = quantile(columns, LITTLE), quantile(columns, 1 - LITTLE)
+    top, bottom = quantile(rows, LITTLE), quantile(rows, 1 - LITTLE)
+    low = median(line.runs.top) >= top + BELOW * (bottom - top)
+    return bool(low and left + beyond < first and last < right - beyond)
+
+
+def is_empty_box(ink: Mask) -> bool:
+    """Whether ink is the border of a box, whole, dashed or open on one side, and nothing else.
+
+    Unlike those of a 0, its sides are straight from corner to corner.
+    """
+    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+    if not len(rows):
+        return False
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    shorter = min(ink.shape)
+    if shorter < SMALLEST_BOX or max(ink.shape) > LONGEST_BOX * shorter:
+        return False
+    rim = max(2, round(BORDER * shorter))
+    if ink[2 * rim : -2 * rim, 2 * rim : -2 * rim].mean() > SPECKS:
+        return False
+    gap = max(1, round(DASH * shorter)) * 2 + 1
+    sides = ink[:rim].any(0), ink[-rim:].any(0), ink[:, :rim].any(1), ink[:, -rim:].any(1)
+    covered = [float(dilate(np.atleast_2d(side), gap).mean()) for side in sides]
+    return sum(share >= STRAIGHT for share in covered) >= 3
 
 
 def _without(mask: Mask, lines: list[tuple[Line, bool]]) -> Mask:

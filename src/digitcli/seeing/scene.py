@@ -110,14 +110,22 @@ class Scene:
             found.append(scene)
         return found
 
-    def leave_out(self, foreign: Mask) -> None:
-        """Take a part of the ink for none, and see anew where ink begins without it."""
-        self.density[dilate(foreign, 5)] = 0
-        self.limit = threshold(self.density)
-        self.ink = ink_mask(self.density, self.limit)
-        if not self.ink.any():
+    def without(self, foreign: Mask) -> Scene:
+        """Take a part of the ink for none, and see anew where ink begins.
+
+        Raises
+        ------
+        ImageError
+            If no ink is left.
+        """
+        scene = copy(self)
+        scene._forget()
+        scene.density = np.where(dilate(foreign, 5), 0, self.density).astype(np.float32)
+        scene.limit = threshold(scene.density)
+        scene.ink = ink_mask(scene.density, scene.limit)
+        if not scene.ink.any():
             raise ImageError(NO_INK)
-        self._forget()
+        return scene
 
     def _forget(self) -> None:
         for name in ("rules", "pieces", "all_pieces", "bare_pieces", "_bare_steepness"):

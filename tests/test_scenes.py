@@ -1,0 +1,164 @@
+"""What surrounds a digit is told from it: tables, borders, rings, rules, shadows, other pens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from digitcli.errors import ImageError
+from digitcli.model.modelfile import load_model
+from digitcli.model.network import Model
+from digitcli.reading.digit import see_picture
+from digitcli.seeing.paper import find_papers
+from digitcli.seeing.pens import find_pens
+from digitcli.seeing.rules import is_empty_box
+from digitcli.seeing.scene import Scene
+from digitcli.seeing.view import View
+from test_normalize import drawn, plain
+
+Picture = NDArray[np.uint8]
+Ink = NDArray[np.float32]
+BLUE, RED, PAPER, TABLE = (25, 40, 150), (200, 40, 40), (236, 234, 228), (70, 50, 38)
+
+
+def written(ink: Ink, colour: tuple[int, int, int] = BLUE) -> Image.Image:
+    """Ink of a colour on paper."""
+    paper = Image.new("RGB", ink.shape[::-1], PAPER)
+    paper.paste(colour, (0, 0), Image.fromarray((255 * ink).astype(np.uint8)))
+    return paper
+
+
+def grainy(image: Image.Image) -> Picture:
+    grain = np.random.default_rng(0).normal(0, 3, (image.height, image.width, 1))
+    return np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
+
+
+def on_a_table(ink: Ink) -> Picture:
+    table = Image.new("RGB", (700, 640), TABLE)
+    sheet = written(ink).convert("RGBA").rotate(9, Image.Resampling.BICUBIC, expand=True)
+    table.paste(sheet, (110, 60), sheet)
+    return grainy(table)
+
+
+def in_a_scan_border(ink: Ink) -> Picture:
+    border = Image.new("RGB", (460, 470), "black")
+    border.paste(written(ink), (35, 25))
+    return grainy(border)
+
+
+def circled(ink: Ink) -> Picture:
+    image = written(ink)
+    ImageDraw.Draw(image).ellipse([60, 45, 340, 355], outline=BLUE, width=6)
+    return grainy(image)
+
+
+def in_a_ring_that_touches(ink: Ink) -> Picture:
+    """A red ring through the digit's foot."""
+    image = written(ink)
+    ImageDraw.Draw(image).ellipse([90, 30, 310, 300], outline=RED, width=6)
+    return grainy(image)
+
+
+def under_a_finger(ink: Ink) -> Picture:
+    """The shadow of a finger falls on a part of the digit."""
+    shadow = Image.new("L", ink.shape[::-1])
+    ImageDraw.Draw(shadow).line([(400, 60), (215, 190)], 255, 70)
+    soft = np.asarray(shadow.filter(ImageFilter.GaussianBlur(6)), np.float32) / 255
+    light = 1 - 0.45 * soft[..., None]
+    return grainy(Image.fromarray((np.asarray(written(ink)) * light).astype(np.uint8)))
+
+
+def in_a_plot(ink: Ink) -> Picture:
+    page = Image.new("RGB", (560, 540), "white")
+    window = Image.new("RGB", ink.shape[::-1], (20, 20, 24))
+    window.paste("white", (0, 0), Image.fromarray((255 * ink).astype(np.uint8)))
+    page.paste(window, (90, 50))
+    pen = ImageDraw.Draw(page)
+    for number in range(5):
+        pen.line([(84, 60 + 95 * number), (90, 60 + 95 * number)], "black", 2)
+        pen.line([(100 + 95 * number, 450), (100 + 95 * number, 456)], "black", 2)
+        pen.text((60, 54 + 95 * number), str(5 * number), "black")
+        pen.text((95 + 95 * number, 462), str(5 * number), "black")
+    return np.asarray(page)
+
+
+SITUATIONS: list[Callable[[Ink], Picture]] = [
+    on_a_table,
+    in_a_scan_border,
+    circled,
+    in_a_ring_that_touches,
+    under_a_finger,
+    in_a_plot,
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model()
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+@pytest.mark.parametrize("digit", [1, 2, 4, 8])
+def test_surroundings_make_no_difference(
+    digit: int, situation: Callable[[Ink], Picture], model: Model
+) -> None:
+    seen = see_picture(situation(drawn(digit, height=170, pen=0.07)))
+    probabilities = model.predict_proba(seen.image[None])[0]
+    assert probabilities.argmax() == digit
+
+
+def test_a_sheet_on_a_table_is_found() -> None:
+    papers = find_papers(on_a_table(drawn(3)))
+    assert any(abs(paper.share - 400 * 400 / (700 * 640)) < 0.05 for paper in papers)
+
+
+def test_two_pens_are_told_apart() -> None:
+    ink = drawn(3)
+    picture = in_a_ring_that_touches(ink)
+    scene = Scene(View(picture))
+    pens = find_pens(picture, scene.ink)
+    assert len(pens) == 2
+    shares = sorted(np.count_nonzero(pen & (ink > 0.5)) / np.count_nonzero(pen) for pen in pens)
+    assert shares[0] < 0.2  # where the ring lies on the digit
+    assert shares[1] > 0.95
+
+
+@pytest.mark.parametrize("colour", [BLUE, (20, 20, 20), (200, 190, 40)])
+def test_one_pen_is_one_pen(colour: tuple[int, int, int]) -> None:
+    picture = grainy(written(drawn(5), colour))
+    assert find_pens(picture, Scene(View(picture)).ink) == []
+    assert find_pens(plain(drawn(5)), drawn(5) > 0.5) == []
+
+
+def test_dense_ink_is_told_from_a_shadow() -> None:
+    ink = drawn(4)
+    picture = under_a_finger(ink)
+    usual, heavy = Scene(View(picture)), Scene(View(picture), weight="heavy")
+    shade = ink < 0.1
+    assert np.count_nonzero(usual.ink & shade) > 5 * np.count_nonzero(heavy.ink & shade)
+    assert np.count_nonzero(heavy.ink & (ink > 0.5)) > 0.9 * np.count_nonzero(ink > 0.5)
+
+
+@pytest.mark.parametrize("side", [24, 40, 200])
+@pytest.mark.parametrize("open_side", [False, True])
+def test_empty_boxes_are_refused(side: int, open_side: bool) -> None:
+    box = Image.new("L", (side, side), 245)
+    pen = ImageDraw.Draw(box)
+    near, far = side // 8, side - side // 8
+    pen.rectangle([near, near, far, far], outline=40, width=max(1, side // 20))
+    if open_side:
+        pen.rectangle([near + side // 10, 0, far - side // 10, near + side // 8], fill=245)
+    with pytest.raises(ImageError, match="holds no ink"):
+        see_picture(np.asarray(box))
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_boxes_with_a_digit_are_not_empty(digit: int) -> None:
+    box = Image.fromarray(plain(drawn(digit, height=200, pen=0.03)))
+    ImageDraw.Draw(box).rectangle([30, 30, 370, 370], outline=0, width=5)
+    assert not is_empty_box(np.asarray(box) < 128)
+    assert not is_empty_box(drawn(digit) > 0.5)
