@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 Float32Array = NDArray[np.float32]
+LETTERS = "acdefhjkmnprtuvwxyAEFGHKLMNPQRTUVWXY"
+"""No digits resemble these."""
 INK = 0.5
 """A pixel of a digit belongs to its strokes from this value on."""
 
@@ -49,9 +51,9 @@ def draw_row(
         Ruled paper, dark ink, uneven light and noise instead of black on white.
     uneven : bool
         Digits of uneven height and place, deeper in one another where they touch, points and
-        commas among them, and now and then a scribble after them.
+        commas among them, and now and then a scribble or a printed word after them.
     """
-    ink = np.zeros((48, (28 + 12 * uneven) * len(images) + 60 + 60 * uneven), np.float32)
+    ink = np.zeros((48, (28 + 12 * uneven) * len(images) + 60 + 110 * uneven), np.float32)
     owner = np.zeros(ink.shape, np.uint8)
     right = 8
     for number, image in enumerate(images, 1):
@@ -72,8 +74,9 @@ def draw_row(
         owner[place][(digit > INK) & (digit >= ink[place])] = number
         ink[place] = np.maximum(ink[place], digit)
         right = max(right, left + width)
-    if uneven and rng.random() < 0.06:
-        right = _scribble(ink, right + int(rng.integers(2, 9)), rng)
+    if uneven and rng.random() < 0.25:
+        add = _scribble if rng.random() < 0.25 else _word
+        right = add(ink, right + int(rng.integers(2, 9)), rng)
     ink, owner = ink[:, : right + 8], owner[:, : right + 8]
     size = round(ink.shape[1] * scale), round(ink.shape[0] * scale)
     large = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
@@ -117,6 +120,18 @@ def _scribble(ink: Float32Array, left: int, rng: np.random.Generator) -> int:
     place = ink[top : top + height, left : left + width]
     np.maximum(place, np.asarray(image, np.float32)[:, : place.shape[1]] / 255, out=place)
     return left + width
+
+
+def _word(ink: Float32Array, left: int, rng: np.random.Generator) -> int:
+    """Print letters that look like no digit, and return where they end."""
+    font = ImageFont.load_default(int(rng.integers(18, 30)))
+    word = "".join(rng.choice(list(LETTERS), int(rng.integers(1, 4))))
+    image = Image.new("L", (ink.shape[1] - left, ink.shape[0]))
+    pen = ImageDraw.Draw(image)
+    pen.text((0, ink.shape[0] // 2 + 9), word, 255, font, anchor="ls")
+    place = ink[:, left:]
+    np.maximum(place, np.asarray(image, np.float32) / 255, out=place)
+    return left + int(pen.textlength(word, font))
 
 
 def _touching(before: NDArray[np.bool_], digit: NDArray[np.bool_], right: int) -> int:

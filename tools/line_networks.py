@@ -214,6 +214,7 @@ def parts_of(
     parts = []
     for found, strokes, ink, height in rows_of(picture):
         total = np.bincount(row.owner[ink.mask], minlength=6)
+        foreign = ink.mask & ~dilate(row.owner > 0, 5)
         pieces = sorted(
             (
                 part
@@ -231,7 +232,8 @@ def parts_of(
             left, top, right, bottom = candidate.box
             own = np.bincount(row.owner[top:bottom, left:right][candidate.mask], minlength=6)[1:]
             digit = int(own.argmax())
-            precision = own[digit] / max(1, own.sum())
+            other = np.count_nonzero(foreign[top:bottom, left:right] & candidate.mask)
+            precision = own[digit] / max(1, own.sum() + other)
             recall = own[digit] / max(1, total[digit + 1])
             whole = precision >= 0.9 and recall >= 0.9
             if not whole and precision >= 0.82 and recall >= 0.8:
