@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 Float32Array = NDArray[np.float32]
-LETTERS = "acdefhjkmnprtuvwxyAEFGHKLMNPQRTUVWXY"
-"""No digits resemble these."""
 INK = 0.5
 """A pixel of a digit belongs to its strokes from this value on."""
 
@@ -32,7 +30,6 @@ def draw_row(
     touching: float = 0.0,
     scale: float = 2.0,
     on_paper: bool = False,
-    uneven: bool = False,
 ) -> DrawnRow:
     """Draw MNIST digits side by side.
 
@@ -49,34 +46,22 @@ def draw_row(
         How much larger than MNIST to draw.
     on_paper : bool
         Ruled paper, dark ink, uneven light and noise instead of black on white.
-    uneven : bool
-        Digits of uneven height and place, deeper in one another where they touch, points and
-        commas among them, and now and then a scribble or a printed word after them.
     """
-    ink = np.zeros((48, (28 + 12 * uneven) * len(images) + 60 + 110 * uneven), np.float32)
+    ink = np.zeros((48, 28 * len(images) + 60), np.float32)
     owner = np.zeros(ink.shape, np.uint8)
     right = 8
     for number, image in enumerate(images, 1):
         digit = _cropped(image)
-        shift = 2
-        if uneven:
-            digit, shift = _resized(digit, rng.uniform(0.7, 1.25)), 4
         height, width = digit.shape
-        top = int(rng.integers(-shift, shift + 1)) + (ink.shape[0] - height) // 2
+        top = int(rng.integers(-2, 3)) + (ink.shape[0] - height) // 2
         rows = slice(top, top + height)
         left = right + (0 if number == 1 else int(rng.integers(2, 11)))
         if number > 1 and rng.random() < touching:
             left = _touching(ink[rows] > INK, digit > INK, right)
-            left -= int(rng.integers(0, 4)) if uneven else 0
-        elif uneven and number > 1 and rng.random() < 0.1:
-            left = right + 3 + _point(ink, right + 2, rng)
         place = rows, slice(left, left + width)
         owner[place][(digit > INK) & (digit >= ink[place])] = number
         ink[place] = np.maximum(ink[place], digit)
         right = max(right, left + width)
-    if uneven and rng.random() < 0.25:
-        add = _scribble if rng.random() < 0.25 else _word
-        right = add(ink, right + int(rng.integers(2, 9)), rng)
     ink, owner = ink[:, : right + 8], owner[:, : right + 8]
     size = round(ink.shape[1] * scale), round(ink.shape[0] * scale)
     large = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
@@ -90,48 +75,6 @@ def _cropped(image: NDArray[np.uint8]) -> Float32Array:
     ink = image.astype(np.float32) / np.float32(255)
     rows, columns = np.flatnonzero((ink > 0).any(1)), np.flatnonzero((ink > 0).any(0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _resized(digit: Float32Array, scale: float) -> Float32Array:
-    size = (max(1, round(side * scale)) for side in digit.shape[::-1])
-    image = Image.fromarray(digit).resize(tuple(size), Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(image), 0, 1)
-
-
-def _point(ink: Float32Array, left: int, rng: np.random.Generator) -> int:
-    """Draw a point or a comma at the foot of the digits, and return its width."""
-    width = int(rng.integers(2, 4))
-    tail = int(rng.integers(0, 5))
-    foot = ink.shape[0] // 2 + 9
-    ink[foot - width : foot, left : left + width] = 1
-    for step in range(tail):
-        ink[foot + step, max(0, left - step // 2) : left - step // 2 + 2] = 1
-    return width
-
-
-def _scribble(ink: Float32Array, left: int, rng: np.random.Generator) -> int:
-    """Cross something out, and return where it ends."""
-    width, height = int(rng.integers(14, 30)), int(rng.integers(12, 24))
-    image = Image.new("L", (width, height))
-    points = rng.uniform((0, 0), (width, height), (int(rng.integers(8, 20)), 2))
-    points[:, 0] = np.where(np.arange(len(points)) % 2, width - points[:, 0] / 3, points[:, 0] / 3)
-    ImageDraw.Draw(image).line([tuple(point) for point in points], 255, int(rng.integers(1, 4)))
-    top = (ink.shape[0] - height) // 2 + int(rng.integers(-3, 4))
-    place = ink[top : top + height, left : left + width]
-    np.maximum(place, np.asarray(image, np.float32)[:, : place.shape[1]] / 255, out=place)
-    return left + width
-
-
-def _word(ink: Float32Array, left: int, rng: np.random.Generator) -> int:
-    """Print letters that look like no digit, and return where they end."""
-    font = ImageFont.load_default(int(rng.integers(18, 30)))
-    word = "".join(rng.choice(list(LETTERS), int(rng.integers(1, 4))))
-    image = Image.new("L", (ink.shape[1] - left, ink.shape[0]))
-    pen = ImageDraw.Draw(image)
-    pen.text((0, ink.shape[0] // 2 + 9), word, 255, font, anchor="ls")
-    place = ink[:, left:]
-    np.maximum(place, np.asarray(image, np.float32) / 255, out=place)
-    return left + int(pen.textlength(word, font))
 
 
 def _touching(before: NDArray[np.bool_], digit: NDArray[np.bool_], right: int) -> int:

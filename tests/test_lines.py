@@ -264,23 +264,7 @@ def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
 
 
 def test_print_is_not_answered(model: Model) -> None:
-    words = [
-        "the",
-        "quick",
-        "brown",
-        "fox",
-        "jumps",
-        "over",
-        "a",
-        "lazy",
-        "dog",
-        "while",
-        "many",
-        "people",
-        "read",
-        "old",
-        "books",
-    ]
+    words = ["quick", "brown", "fox", "jumps", "over", "many", "lazy", "dogs"]
     rng = np.random.default_rng(0)
     image = Image.new("L", (900, 700), 255)
     pen = ImageDraw.Draw(image)

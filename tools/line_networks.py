@@ -50,8 +50,6 @@ SEAMS_OTHERS = 0.15
 JUDGE_SEED, JUDGE_CHUNKS, JUDGE_CHUNK = 902, 240, 50
 """Rows are drawn and cut in so many chunks of so many rows, side by side."""
 JUDGE_TOUCHING = [0, 0, 0.2, 0.33, 0.5, 1]
-UNEVEN, ROUND = 0.5, 0.3
-"""Share of the rows whose digits are uneven, and share of those that end in zeros."""
 JUDGE_HIDDEN, JUDGE_EPOCHS = (192, 64), 20
 BATCH = 256
 RATE = 2e-3
@@ -154,10 +152,6 @@ def drawn_rows(
     """Draw rows of five digits, and each once more as a picture by some pen."""
     for _ in range(count):
         chosen = rng.integers(len(digits.images), size=5)
-        uneven = rng.random() < UNEVEN
-        if uneven and rng.random() < ROUND:
-            last = int(rng.integers(2, 4))
-            chosen[-last:] = rng.choice(np.flatnonzero(digits.labels == 0), last)
         images = digits.images[chosen]
         if rng.random() < 0.4:
             images = np.stack([distorted(image, rng) for image in images])
@@ -168,7 +162,6 @@ def drawn_rows(
             touching=rng.choice(touching),
             scale=rng.uniform(1.5, 3),
             on_paper=rng.random() < 0.2,
-            uneven=uneven,
         )
         picture = Image.fromarray(row.picture)
         pen = rng.random()
@@ -214,7 +207,6 @@ def parts_of(
     parts = []
     for found, strokes, ink, height in rows_of(picture):
         total = np.bincount(row.owner[ink.mask], minlength=6)
-        foreign = ink.mask & ~dilate(row.owner > 0, 5)
         pieces = sorted(
             (
                 part
@@ -232,8 +224,7 @@ def parts_of(
             left, top, right, bottom = candidate.box
             own = np.bincount(row.owner[top:bottom, left:right][candidate.mask], minlength=6)[1:]
             digit = int(own.argmax())
-            other = np.count_nonzero(foreign[top:bottom, left:right] & candidate.mask)
-            precision = own[digit] / max(1, own.sum() + other)
+            precision = own[digit] / max(1, own.sum())
             recall = own[digit] / max(1, total[digit + 1])
             whole = precision >= 0.9 and recall >= 0.9
             if not whole and precision >= 0.82 and recall >= 0.8:

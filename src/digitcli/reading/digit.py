@@ -27,9 +27,9 @@ from digitcli.seeing.view import View
 if TYPE_CHECKING:
     from PIL import Image
 
-SURE = 0.9
-"""A look this likely is taken without trying others."""
-USUAL = 3.0
+SURE, SUREST = 0.95, 0.98
+"""The first look, and any other, is taken without trying more if it is this likely."""
+USUAL = 2.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
 CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor."""
@@ -125,11 +125,6 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
     """See a picture in the ways that make sense: the whole and each paper in it, dark and light."""
     fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
 
-    def views() -> Iterator[View]:
-        yield View(picture)
-        for paper in find_papers(picture)[:MOST_PAPERS]:
-            yield View(picture, cut_out(picture, paper))
-
     def both(view: View, dark: bool | None, **way: Any) -> Iterator[Scene]:
         try:
             scene = Scene(view, dark=dark, **way)
@@ -139,22 +134,27 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         except ImageError:
             return
 
-    for view in views():
-        dark = None
-        for scene in both(view, fixed):
+    def seen(view: View) -> Iterator[Scene]:
+        for number, scene in enumerate(both(view, fixed)):
             yield scene
-            if dark is None:
-                dark = scene.dark
+            if number == 0 and not small:
                 yield from scene.pens()
-        if view.sheet is not None:
-            continue
-        if dark is None and fixed is not None:
-            return  # no ink of the polarity that was asked for
-        if dark is not None and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
-            for widest in WIDTHS:
-                yield from both(view, dark, widest=widest)
-            for weight in "faint", "heavy":
-                yield from itertools.islice(both(view, dark, weight=weight), 1)
+
+    small = max(picture.shape[:2]) < ROOM_FOR_SHADOWS
+    whole = View(picture)
+    dark = None
+    for scene in seen(whole):
+        dark = scene.dark if dark is None else dark
+        yield scene
+    if dark is None and fixed is not None:
+        return  # no ink of the polarity that was asked for
+    for paper in find_papers(picture)[:MOST_PAPERS]:
+        yield from seen(View(picture, cut_out(picture, paper)))
+    if dark is not None and not small:
+        for widest in WIDTHS:
+            yield from both(whole, dark, widest=widest)
+        for weight in "faint", "heavy":
+            yield from itertools.islice(both(whole, dark, weight=weight), 1)
 
 
 def looks(scene: Scene) -> Iterator[Look]:
@@ -211,6 +211,8 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             if found > odds:
                 best, most, odds = look, likely, found
+        if odds >= _odds(SUREST):
+            break
     if best is None:
         raise ImageError(NO_INK)
     return best, most
@@ -234,9 +236,10 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
     """
     picture = shrink(picture, SIGHT)
     look, likely = likeliest(picture, polarity)
-    sharpness, halo = look.scene.sharpness(look.mask, look.box)
-    if halo > BLURRED or sharpness < SMOOTH:
-        raise ImageError(NO_INK)
+    if likely < SURE:
+        sharpness, halo = look.scene.sharpness(look.mask, look.box)
+        if halo > BLURRED or sharpness < SMOOTH:
+            raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
     return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))

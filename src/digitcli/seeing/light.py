@@ -14,6 +14,9 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 EVEN = 0.2
 """Paper is evenly lit if its border varies by less than this share of the picture's contrast."""
 
+BRIGHTEST = 0.98
+"""What is brighter than this share of the picture is looked at for glare."""
+
 BITMAP = 64
 """Smaller pictures are bitmaps, often cropped tightly, hardly ever with shadows."""
 
@@ -132,8 +135,9 @@ def brightness(
 ) -> Float32Array:
     """The brightness that every pixel has or would have without dark ink.
 
-    Evenly lit paper is as bright as its edge. Otherwise a grey closing takes out all that is darker
-    than its surroundings and narrow; unlike smoothing, it keeps the edges of shadows.
+    Paper that is evenly lit, without glare, is as bright as its edge. Otherwise a grey closing
+    takes out all that is darker than its surroundings and narrow; unlike smoothing, it keeps the
+    edges of shadows.
 
     Parameters
     ----------
@@ -144,7 +148,8 @@ def brightness(
         What is narrower than this share of the longer side is taken out, whether or not the edge
         is evenly lit. By default it is a quarter.
     """
-    if widest is None and is_even(values, edge, tail=0.1):
+    even = is_even(values, edge, tail=0.1) and not has_glare(values, edge)
+    if widest is None and even:
         return np.full_like(values, median(edge))
     if max(values.shape) < TINY:
         return np.full_like(values, median(edge[edge >= (edge.min() + edge.max()) / 2]))
@@ -158,6 +163,12 @@ def brightness(
 def is_even(values: Float32Array, edge: Float32Array, *, tail: float) -> bool:
     """Whether the edge of the paper is evenly lit, but for its darkest and brightest tails."""
     return bool(quantile(edge, 1 - tail) - quantile(edge, tail) <= EVEN * np.ptp(values))
+
+
+def has_glare(values: Float32Array, edge: Float32Array) -> bool:
+    """Whether a part of the picture is far brighter than the paper at its edge."""
+    limit = median(edge) + EVEN * np.ptp(values)
+    return bool(values.max() > limit and quantile(values, BRIGHTEST) > limit)
 
 
 def border(values: Float32Array) -> Float32Array:

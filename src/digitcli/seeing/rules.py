@@ -34,12 +34,13 @@ ROOM_FOR_BOX = 64
 """In smaller pictures the pixels are too coarse to tell a box from a round 0."""
 
 
-BEYOND = 0.02
-"""Share of an underline by which it is longer than what stands on it, on both sides."""
+BEYOND = 0.1
+"""An underline is longer than what stands on it, on both sides, by this share of its height."""
 BELOW = 0.8
 """Share of the ink's height that is above an underline."""
-SMALLEST_BOX, LONGEST_BOX = 12, 3
-"""Pixels on the shorter side of a box, at least, and by what factor the longer one is longer."""
+SMALLEST_BOX, LONGEST_BOX = 12, 1.3
+"""Pixels on the shorter side of a box, at least, and how many times longer the other one is at
+most: what is taller may be a 0."""
 BORDER, DASH = 0.12, 0.06
 """Shares of the shorter side that the border and half the gap between its dashes take up."""
 SPECKS, STRAIGHT = 0.004, 0.9
@@ -152,11 +153,11 @@ def is_underline(line: Line, mask: Mask) -> bool:
     if not len(columns):
         return False
     left, right = line.runs.column.min(), line.runs.column.max()
-    beyond = BEYOND * (right - left)
     # what is left of the line itself is little
     first, last = quantile(columns, LITTLE), quantile(columns, 1 - LITTLE)
     top, bottom = quantile(rows, LITTLE), quantile(rows, 1 - LITTLE)
     low = median(line.runs.top) >= top + BELOW * (bottom - top)
+    beyond = BEYOND * (bottom - top)
     return bool(low and left + beyond < first and last < right - beyond)
 
 
