@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from digitcli.reading.split import Piece, Stroke, split
 from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
-from digitcli.seeing.paper import cut_out, find_papers
+from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import enters_from_frame, find_rows, heights, weighted_median
 from digitcli.seeing.scene import NO_INK, Scene
@@ -221,14 +221,21 @@ def read_rows(
             failed = way
             continue
         inked = True
-        if way.last_resort and most > POOR:
+        if way.kind == "last" and most > POOR:
+            break
+        if most >= CLEAR and way.kind != "sheet":
+            if way.kind == "whole":
+                continue
             break
         rows = _rows_of(way, model, pattern)
         score = _mean_score(rows)
-        if rows and score > most + (BETTER if best else 0):
+        if way.kind == "sheet" and _differ_by_edges(rows, best):
             best, most = rows, score
-        if most >= CLEAR:
-            break
+        elif rows and most < CLEAR and score > most + (BETTER if best else 0):
+            # a sheet with a part of the row only, such as one box of several, is none
+            part = way.kind == "sheet" and _count(rows) < _count(best) / 2
+            if not part or most < POOR:
+                best, most = rows, score
     if not best:
         if failed is not None and not inked:
             raise failed
@@ -238,9 +245,25 @@ def read_rows(
     return [_scaled(row, scale) for row in best]
 
 
+def _count(rows: list[Row]) -> int:
+    return sum(len(row.digits) for row in rows)
+
+
+def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
+    """Whether all that rows have beyond those of a sheet in them is 1s: the edges of the sheet."""
+    fewer, more = ([row.text() for row in rows] for rows in (inner, outer))
+    if not fewer or _count(inner) >= _count(outer):
+        return False
+    more = [text for text in more if text.strip("1") or text in fewer]
+    return [text.strip("1") for text in fewer] == [text.strip("1") for text in more]
+
+
 def _mean_score(rows: list[Row]) -> float:
     """Score of a digit, on average."""
-    return sum(row.score for row in rows) / max(1, sum(len(row.digits) for row in rows))
+    return sum(row.score for row in rows) / max(1, _count(rows))
+
+
+Kind = Literal["whole", "sheet", "further", "last"]
 
 
 class Way(NamedTuple):
@@ -251,14 +274,15 @@ class Way(NamedTuple):
     ink : Ink
     left, top : int
         Where it begins in the picture.
-    last_resort : bool
-        Whether it is tried only where the others show hardly any writing.
+    kind : {"whole", "sheet", "further", "last"}
+        Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
+        tried only where they are not; or where hardly any writing is seen.
     """
 
     ink: Ink
     left: int = 0
     top: int = 0
-    last_resort: bool = False
+    kind: Kind = "whole"
 
 
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -273,17 +297,20 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
-    def seen(scene: Scene, *, last: bool = False) -> Iterator[Way]:
+    def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
         sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
-        yield Way(Ink(scene.density, rules.rest, scene.limit), left, top, last)
-        if rules.bare is not rules.rest:
-            yield Way(Ink(scene.density, rules.bare, scene.limit), left, top, last)
+        for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
+            ink = Ink(scene.density, mask, scene.limit)
+            yield Way(ink, left, top, kind)
 
     def cleared(scene: Scene) -> Scene:
         foreign = enters_from_frame(scene.rules.rest)
+        if _is_apart(scene.sheet):  # what is left of the edge of the sheet
+            found = Regions.of(scene.rules.rest)
+            foreign = foreign | found.mask(scene.touching(found))
         # the edge of a sheet has another contrast than the pen
         return scene.without(foreign) if foreign.any() else scene
 
@@ -291,7 +318,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     try:
         whole = Scene(view, dark=fixed, widest=NARROW)
         usual = cleared(whole)
-        yield from seen(usual)
+        yield from seen(usual, "whole")
     except ImageError as error:
         yield error
         return
@@ -301,26 +328,32 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         for paper in find_papers(picture)[:MOST_PAPERS]
     ]
     further.append(partial(see, view, dark=whole.dark, weight="heavy"))
-    if whole is not usual:  # the row may be what enters from the frame
-        yield from seen(whole)
     for form in further:
         try:
-            yield from seen(cleared(form()))
+            scene = cleared(form())
+            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further")
         except ImageError as error:
             yield error
+    if whole is not usual:  # the row may be what enters from the frame
+        yield from seen(whole, "further")
     for pen in whole.pens():
-        yield from seen(pen)
+        yield from seen(pen, "further")
     if fixed is None:
         try:
-            yield from seen(cleared(see(view, dark=not whole.dark)), last=True)
+            yield from seen(cleared(see(view, dark=not whole.dark)), "last")
         except ImageError as error:
             yield error
+
+
+def _is_apart(sheet: Sheet | None) -> bool:
+    """Whether there is a sheet with edges on nearly all sides."""
+    return sheet is not None and sheet.sides <= 1
 
 
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
     found = Regions.of(way.ink.mask)
-    if way.last_resort and len(found.area) > MOST_MARKS:
+    if way.kind == "last" and len(found.area) > MOST_MARKS:
         return []
     rows = find_rows(found, way.ink.mask.shape)
     if not pattern and _is_print(found, rows, way.ink, model):

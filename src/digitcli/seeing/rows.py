@@ -24,6 +24,11 @@ TRIMMED = 2.0
 """Frames that are at most this many times higher than the digits are trimmed to their row."""
 OVERLAP = 0.35
 """Share of the lower of two neighbours that stands beside the other one, tilt taken off."""
+LOW, UPRIGHT, ALIKE = 0.75, 0.4, 0.12
+"""Teeth of a comb are at most this high and wide, and differ by no more than this, as shares of the
+typical height (and of their own)."""
+TEETH, MOSTLY = 3, 0.7
+"""A comb has at least so many teeth, and hardly anything else is like them."""
 NEAR = 0.35
 """Parts are nearer than this share of the typical height to what they belong to."""
 
@@ -53,6 +58,7 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
     weight = heights(found) * np.sqrt(found.area)
     typical = weighted_median(heights(found)[usable], weight[usable])
     usable &= heights(found) <= TALLEST * typical
+    usable &= ~ticks(found, usable, typical)
     main = usable & (heights(found) >= MAIN * typical)
     if not main.any():
         return []
@@ -60,6 +66,25 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
     _attach(found, rows, np.flatnonzero(usable & ~main & (found.size >= PART * typical)), typical)
     middle = _middle_x(found)
     return [np.array(sorted(row, key=lambda stroke: middle[stroke]), np.intp) for row in rows]
+
+
+def ticks(found: Regions, usable: NDArray[np.bool_], typical: float) -> NDArray[np.bool_]:
+    """The teeth of a comb: low upright marks, all of one height and on one line."""
+    tall = heights(found)
+    low = usable & (tall <= LOW * typical) & (tall >= PART * typical)
+    teeth = low & (found.right - found.left <= UPRIGHT * tall)
+    chosen = np.flatnonzero(teeth)
+    if len(chosen) < TEETH:
+        return np.zeros_like(usable)
+    middle, bottom = _middle_x(found)[chosen], found.bottom[chosen]
+    slope = np.polyfit(middle, bottom, 1)
+    off = np.abs(bottom - np.polyval(slope, middle))
+    alike = np.abs(tall[chosen] - np.median(tall[chosen])) <= ALIKE * typical
+    on_line = alike & (off <= ALIKE * typical)
+    if np.count_nonzero(on_line) < TEETH or not on_line.mean() >= MOSTLY:
+        return np.zeros_like(usable)
+    teeth[chosen[~on_line]] = False
+    return teeth
 
 
 def lies_against_frame(found: Regions, shape: tuple[int, ...]) -> NDArray[np.bool_]:

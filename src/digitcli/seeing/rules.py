@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.seeing.morphology import Mask, dilate
+from digitcli.seeing.pieces import Regions
 from digitcli.seeing.quantile import median, quantile
 
 STEEPEST = 0.18
@@ -36,6 +37,10 @@ ROOM_FOR_BOX = 64
 
 BEYOND = 0.1
 """An underline is longer than what stands on it, on both sides, by this share of its height."""
+LONG_UNDERLINE = 1.5
+"""What is this much longer than the ink above is high cannot be the foot of a 2."""
+TEETH, TOOTH = 3, 2.0
+"""A comb has at least so many teeth, at most so much thicker than its line."""
 BELOW = 0.8
 """Share of the ink's height that is above an underline."""
 SMALLEST_BOX, LONGEST_BOX = 12, 1.3
@@ -138,6 +143,8 @@ def find_rules(mask: Mask) -> Rules:
     short = [line for line, upright in lines if not (boxed or upright or line.across)]
     below = [(line, False) for line in short if roomy and is_underline(line, rest)]
     bare = _without(rest, below) if below else rest
+    for line, _ in below:
+        bare = _without_teeth(bare, line)
     if not rest.any():
         return Rules(mask, True, mask)
     flat = sum(not upright for _, upright in sure)
@@ -146,7 +153,7 @@ def find_rules(mask: Mask) -> Rules:
 
 
 def is_underline(line: Line, mask: Mask) -> bool:
-    """Whether a line lies below all other ink and is longer than it on both sides."""
+    """Whether a line lies below all other ink, and is long or goes beyond it on both sides."""
     rest = mask.copy()
     line.erase(rest)
     rows, columns = np.nonzero(rest)
@@ -157,8 +164,23 @@ def is_underline(line: Line, mask: Mask) -> bool:
     first, last = quantile(columns, LITTLE), quantile(columns, 1 - LITTLE)
     top, bottom = quantile(rows, LITTLE), quantile(rows, 1 - LITTLE)
     low = median(line.runs.top) >= top + BELOW * (bottom - top)
-    beyond = BEYOND * (bottom - top)
+    height = bottom - top
+    if right - left >= LONG_UNDERLINE * height:
+        return bool(low)
+    beyond = BEYOND * height
     return bool(low and left + beyond < first and last < right - beyond)
+
+
+def _without_teeth(mask: Mask, line: Line) -> Mask:
+    """Erase what stands on a line like the teeth of a comb: upright, as thin as the line."""
+    found = Regions.of(mask)
+    thick = median(line.runs.length)
+    wide, tall = found.right - found.left, found.bottom - found.top
+    upright = (wide <= TOOTH * thick + 1) & (tall >= 3 * wide)
+    nearest = np.abs(line.runs.column[:, None] - (found.left + found.right) / 2).argmin(0)
+    on_line = np.abs(found.bottom - line.runs.top[nearest]) <= thick + 2
+    teeth = upright & on_line
+    return mask & ~found.mask(teeth) if np.count_nonzero(teeth) >= TEETH else mask
 
 
 def is_empty_box(ink: Mask) -> bool:
