@@ -31,8 +31,13 @@ SURE, SUREST = 0.95, 0.98
 """The first look, and any other, is taken without trying more if it is this likely."""
 USUAL = 2.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
+THIN = 30.0
+"""Looks that leave nothing of thick strokes but their darkest part must be likelier by this."""
+ONE_PEN = 3.0
+"""A digit is written with one pen: where two were used, a look at the ink of one is likelier."""
 CLEARLY, AGAINST = 1.0, 10.0
-"""Where the polarity is as evident as this, the other one must be likelier by this factor."""
+"""Where the polarity is as evident as this, the other one must be likelier by this factor, and so
+must a look without rules where they may be the digit's own strokes."""
 LEAST = 0.02
 """Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
@@ -172,19 +177,22 @@ def looks(scene: Scene) -> Iterator[Look]:
                 seen.add(same)
                 yield look
 
-    tight = False
-    if not scene.rules.certain:
-        touching = scene.touching(scene.pieces)
-        # a picture cropped so tightly that the rules may be the digit's own strokes
-        tight = bool(touching[next(possible_digits(scene.pieces, touching))].any())
     order = [scene.pieces, scene.all_pieces]
-    if tight:
+    if is_tight(scene):
         order.reverse()
     yield from among(order[0])
     if order[1] is not order[0]:
         yield from among(order[1])
     if scene.bare_pieces is not scene.pieces:
         yield from among(scene.bare_pieces)
+
+
+def is_tight(scene: Scene) -> bool:
+    """Whether a picture is cropped so tightly that the rules may be the digit's own strokes."""
+    if scene.rules.certain:
+        return False
+    touching = scene.touching(scene.pieces)
+    return bool(touching[next(possible_digits(scene.pieces, touching))].any())
 
 
 def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
@@ -205,10 +213,17 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             if most >= SURE or max(picture.shape[:2]) < BITMAP:
                 return best, most
             odds = USUAL * _odds(most)
+        tight = is_tight(scene)
         for look, likely in _judged(list(tried)):
             found = _odds(likely)
+            if tight and look.pieces is not scene.all_pieces:
+                found /= AGAINST
             if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
                 found /= AGAINST
+            if scene.weight == "heavy" or scene.widest == WIDTHS[-1]:
+                found /= THIN
+            if scene.by_one_pen:
+                found *= ONE_PEN
             if found > odds:
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):

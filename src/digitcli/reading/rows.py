@@ -66,7 +66,7 @@ POOR = -1.5
 """and where hardly any writing is seen, so that the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
 """The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
-MOST_IN_ROW = 50
+MOST_IN_ROW = 30
 """Where more than a quarter of the rows have more strokes than this, they are print."""
 PAGE_ROWS, PAGE_STROKES = 3, 40
 """Pages of at least so many rows and strokes may be print; it is told from digits"""

@@ -14,8 +14,8 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 EVEN = 0.2
 """Paper is evenly lit if its border varies by less than this share of the picture's contrast."""
 
-BRIGHTEST = 0.98
-"""What is brighter than this share of the picture is looked at for glare."""
+NO_STROKE = 1 / 8
+"""Share of the picture's longer side that is too wide for a stroke."""
 
 BITMAP = 64
 """Smaller pictures are bitmaps, often cropped tightly, hardly ever with shadows."""
@@ -166,9 +166,13 @@ def is_even(values: Float32Array, edge: Float32Array, *, tail: float) -> bool:
 
 
 def has_glare(values: Float32Array, edge: Float32Array) -> bool:
-    """Whether a part of the picture is far brighter than the paper at its edge."""
+    """Whether a part of the picture, wider than strokes, is far brighter than the paper's edge."""
     limit = median(edge) + EVEN * np.ptp(values)
-    return bool(values.max() > limit and quantile(values, BRIGHTEST) > limit)
+    if values.max() <= limit:
+        return False
+    reduced = _resize(values, PAPER_SIDE)
+    size = int(max(reduced.shape) * NO_STROKE) // 2 * 2 + 1
+    return bool(erode(reduced, size).max() > limit)
 
 
 def border(values: Float32Array) -> Float32Array:

@@ -37,7 +37,7 @@ ROOM_FOR_BOX = 64
 
 BEYOND = 0.1
 """An underline is longer than what stands on it, on both sides, by this share of its height."""
-LONG_UNDERLINE = 1.5
+LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH = 3, 2.0
 """A comb has at least so many teeth, at most so much thicker than its line."""
