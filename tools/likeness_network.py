@@ -37,7 +37,7 @@ from scenes import KINDS, draw, encode
 
 Float32Array = NDArray[np.float32]
 SEED = 43
-ROUNDS = 60
+ROUNDS = 70
 """Scenes of each kind."""
 LEARNED = 50_000
 """So many of the training images are drawn; the rest are left for trials."""
