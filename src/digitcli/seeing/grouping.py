@@ -52,7 +52,10 @@ def possible_digits(regions: Regions, touching: Chosen) -> Iterator[Chosen]:
     likely = weight >= ALIKE * weight[order[0]]
     free = [int(main) for main in order if likely[main] and not ring[main]]
     surrounding = [int(main) for main in order if likely[main] and ring[main]]
-    inner = [int(main) for main in order if _held_by(regions, surrounding, main)]
+    held = np.zeros(len(size), np.bool_)
+    for main in surrounding:
+        held |= _within(regions, main) & (size >= HELD * size[main])
+    inner = [int(main) for main in order if held[main]]
     seen: set[bytes] = set()
     mains = list(dict.fromkeys([*inner[:1], *free, *inner, *surrounding]))[:MOST]
     for main in mains:
@@ -122,13 +125,6 @@ def _within(regions: Regions, ring: int) -> Chosen:
         & (regions.left >= regions.left[ring] + room)
         & (regions.bottom <= regions.bottom[ring] - room)
         & (regions.right <= regions.right[ring] - room)
-    )
-
-
-def _held_by(regions: Regions, rings: list[int], piece: int) -> bool:
-    return any(
-        _within(regions, ring)[piece] and regions.size[piece] >= HELD * regions.size[ring]
-        for ring in rings
     )
 
 
