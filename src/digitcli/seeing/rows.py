@@ -74,9 +74,9 @@ def ticks(found: Regions, usable: NDArray[np.bool_], typical: float) -> NDArray[
     low = usable & (tall <= LOW * typical) & (tall >= PART * typical)
     teeth = low & (found.right - found.left <= UPRIGHT * tall)
     chosen = np.flatnonzero(teeth)
-    if len(chosen) < TEETH:
-        return np.zeros_like(usable)
     middle, bottom = _middle_x(found)[chosen], found.bottom[chosen]
+    if len(chosen) < TEETH or np.ptp(middle) < typical:
+        return np.zeros_like(usable)
     slope = np.polyfit(middle, bottom, 1)
     off = np.abs(bottom - np.polyval(slope, middle))
     alike = np.abs(tall[chosen] - np.median(tall[chosen])) <= ALIKE * typical
