@@ -178,21 +178,13 @@ def looks(scene: Scene) -> Iterator[Look]:
                 yield look
 
     order = [scene.pieces, scene.all_pieces]
-    if is_tight(scene):
+    if scene.tight:
         order.reverse()
     yield from among(order[0])
     if order[1] is not order[0]:
         yield from among(order[1])
     if scene.bare_pieces is not scene.pieces:
         yield from among(scene.bare_pieces)
-
-
-def is_tight(scene: Scene) -> bool:
-    """Whether a picture is cropped so tightly that the rules may be the digit's own strokes."""
-    if scene.rules.certain:
-        return False
-    touching = scene.touching(scene.pieces)
-    return bool(touching[next(possible_digits(scene.pieces, touching))].any())
 
 
 def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
@@ -213,10 +205,9 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             if most >= SURE or max(picture.shape[:2]) < BITMAP:
                 return best, most
             odds = USUAL * _odds(most)
-        tight = is_tight(scene)
         for look, likely in _judged(list(tried)):
             found = _odds(likely)
-            if tight and look.pieces is not scene.all_pieces:
+            if scene.tight and look.pieces is not scene.all_pieces:
                 found /= AGAINST
             if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
                 found /= AGAINST

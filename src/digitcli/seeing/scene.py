@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
+from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, threshold
 from digitcli.seeing.light import ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
@@ -128,7 +129,7 @@ class Scene:
         return scene
 
     def _forget(self) -> None:
-        for name in ("rules", "pieces", "all_pieces", "bare_pieces", "_bare_steepness"):
+        for name in ("rules", "pieces", "all_pieces", "bare_pieces", "tight", "_bare_steepness"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -151,6 +152,14 @@ class Scene:
         """The pieces of ink, without underlines."""
         bare = self.rules.bare
         return self.pieces if bare is self.rules.rest else Regions.of(bare)
+
+    @cached_property
+    def tight(self) -> bool:
+        """Whether it is cropped so tightly that the rules may be the digit's own strokes."""
+        if self.rules.certain:
+            return False
+        touching = self.touching(self.pieces)
+        return bool(touching[next(possible_digits(self.pieces, touching))].any())
 
     def touching(self, pieces: Regions) -> NDArray[np.bool_]:
         """Which pieces touch the edge of the paper."""
