@@ -67,9 +67,9 @@ def command(
         typer.Option(
             "--dataset",  # Typer 0.27.0 would take the metavar for the name
             metavar="DATASET",
-            help="mnist, digits, an .npz file, an IDX file, or a folder with a sub-folder per "
-            "digit.  [default: what the model was trained on, if it is mnist or digits; else "
-            "mnist]",
+            help="mnist, digits, writer:N (N drawn digits), an .npz file, an IDX file, or a folder "
+            "with a sub-folder per digit.  [default: what the model was trained on, if it is "
+            "mnist or digits; else mnist]",
             show_default=False,
         ),
     ] = None,

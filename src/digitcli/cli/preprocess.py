@@ -10,7 +10,7 @@ import typer
 from digitcli.cli.environment import Environment
 from digitcli.cli.options import DataDir, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
-from digitcli.data.dataset import SPLITS, Dataset
+from digitcli.data.dataset import NO_DIGIT, SPLITS, Dataset
 from digitcli.data.sources import is_folder, load_dataset
 from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
@@ -25,8 +25,9 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            help="mnist, digits, a folder with a sub-folder per digit (0 … 9, optionally under "
-            "train/ and test/), an IDX file with its pair beside it, or an .npz file."
+            help="mnist, digits, writer:N (N drawn digits), a folder with a sub-folder per digit "
+            "(0 … 9, optionally under train/ and test/), an IDX file with its pair beside it, "
+            "or an .npz file."
         ),
     ],
     output: Annotated[
@@ -99,7 +100,9 @@ def _print_counts(env: Environment, dataset: Dataset) -> None:
 
     parts = {split: dataset.part(split) for split in SPLITS}
     counts = {
-        split: np.bincount(part.labels, minlength=10) for split, part in parts.items() if len(part)
+        split: np.bincount(part.labels, minlength=NO_DIGIT + 1)
+        for split, part in parts.items()
+        if len(part)
     }
     table = Table("digit", show_footer=True)
     table.columns[0].footer = "all"
@@ -107,4 +110,6 @@ def _print_counts(env: Environment, dataset: Dataset) -> None:
         table.add_column(split, justify="right", footer=f"{count.sum():,}")
     for digit in range(10):
         table.add_row(str(digit), *(f"{count[digit]:,}" for count in counts.values()))
+    if any(count[NO_DIGIT] for count in counts.values()):
+        table.add_row("none", *(f"{count[NO_DIGIT]:,}" for count in counts.values()))
     env.console.print(table)

@@ -73,8 +73,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME|FILE|FOLDER",
-            help="mnist, digits, an .npz file, an IDX file with its pair beside it, or a folder "
-            "with a sub-folder per digit.",
+            help="mnist, digits, writer:N (N drawn digits), an .npz file, an IDX file with its "
+            "pair beside it, or a folder with a sub-folder per digit.",
         ),
     ] = "mnist",
     output: Annotated[
@@ -247,14 +247,14 @@ def command(
     What is missing is fetched and prepared first. The test images take no part in training; they
     give the accuracy at the end. Ctrl-C ends training and saves the best model so far.
     """
-    from digitcli.data.sources import NAMED
+    from digitcli.data.sources import is_name
 
     check_name(history, (".csv", ".json"), "--history")
     check_name(preview, (".png",), "--preview")
     check_output(output, "--output")
     check_different(
         {
-            "--dataset": None if dataset in NAMED else Path(dataset),
+            "--dataset": None if is_name(dataset) else Path(dataset),
             "--output": output,
             "--history": history,
             "--preview": preview,

@@ -18,6 +18,8 @@ from digitcli.errors import DataError
 from digitcli.files import atomic_write
 
 SPLITS = ("train", "test")
+NO_DIGIT = 10
+"""Label of training images that show no digit: a network learns to be sure of none there."""
 MAX_BYTES = 400_000_000
 """Most bytes that a file's images may unpack to: half a million of them."""
 MAX_MEMBERS = 1000
@@ -45,7 +47,7 @@ class Dataset:
     images : ndarray of uint8, shape (n, 28, 28)
         Ink bright on black, 0 to 255.
     labels : ndarray of uint8, shape (n,)
-        The digits, 0 to 9.
+        The digits, 0 to 9; NO_DIGIT is for training images only.
     split : ndarray of str, shape (n,)
         ``"train"`` or ``"test"`` for each image.
     paths : tuple of str, optional
@@ -65,13 +67,17 @@ class Dataset:
                 f"{self.name}: images are {self.images.dtype} {self.images.shape}, "
                 f"not uint8 ({n}, 28, 28); make the file with 'digitcli preprocess'"
             )
-        if self.labels.shape != (n,) or self.labels.dtype != np.uint8 or (self.labels > 9).any():
-            raise DataError(
-                f"{self.name}: labels must be {n} digits 0 to 9 (uint8); check the labels"
-            )
         if self.split.shape != (n,) or not np.isin(self.split, SPLITS).all():
             raise DataError(
                 f"{self.name}: split must say 'train' or 'test' for each of the {n} images"
+            )
+        if (
+            self.labels.shape != (n,)
+            or self.labels.dtype != np.uint8
+            or (self.labels > np.where(self.split == "train", NO_DIGIT, 9)).any()
+        ):
+            raise DataError(
+                f"{self.name}: labels must be {n} digits 0 to 9 (uint8); check the labels"
             )
 
     def __len__(self) -> int:
@@ -80,6 +86,10 @@ class Dataset:
     def part(self, split: str) -> Dataset:
         """Return the images of one split (``"train"`` or ``"test"``), possibly none."""
         return self.take(np.flatnonzero(self.split == split))
+
+    def digits(self) -> Dataset:
+        """Return the images that show a digit."""
+        return self.take(np.flatnonzero(self.labels != NO_DIGIT))
 
     def take(self, indices: NDArray[np.intp]) -> Dataset:
         """Return the images at `indices`, in that order."""

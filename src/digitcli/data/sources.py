@@ -11,14 +11,22 @@ from digitcli.errors import DataError
 
 NAMED = ("mnist", "digits")
 """Datasets that are called by name."""
+WRITER = "writer:"
+"""What comes before the number of digits that a writer is to write."""
+
 
 OnError = Callable[[str, str], None]
 """Called for each picture of a folder that cannot be read: its path, and a line that says why."""
 
 
+def is_name(source: str | os.PathLike[str]) -> bool:
+    """Return whether a dataset is called by a name and not by a path."""
+    return source in NAMED or (isinstance(source, str) and source.startswith(WRITER))
+
+
 def is_folder(source: str | os.PathLike[str]) -> bool:
     """Return whether a dataset is a folder of pictures; one called as a known dataset is not."""
-    return source not in NAMED and Path(source).is_dir()
+    return not is_name(source) and Path(source).is_dir()
 
 
 def load_dataset(
@@ -35,8 +43,9 @@ def load_dataset(
     Parameters
     ----------
     source : str or path
-        ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn), an
-        ``.npz`` file, one IDX file of a pair, or a folder with a sub-folder per digit.
+        ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn),
+        ``"writer:60000"`` (so many that a writer writes), an ``.npz`` file, one IDX file of a
+        pair, or a folder with a sub-folder per digit.
     data_dir : path, optional
         Where fetched data lives; see `digitcli.paths.data_dir`.
     polarity : {"auto", "dark-on-light", "light-on-dark"}
@@ -62,6 +71,10 @@ def load_dataset(
 
         return load_digits()
     path = Path(source)
+    if is_name(source):
+        from digitcli.data.written import load_written
+
+        return load_written(os.fspath(source).removeprefix(WRITER))
     if path.is_dir():
         from digitcli.data.folder import load_folder
 
@@ -70,7 +83,7 @@ def load_dataset(
         return load_npz(path)
     if not path.exists():
         raise DataError(
-            f"{source} is not a dataset: give mnist, digits, an .npz file, an IDX file "
+            f"{source} is not a dataset: give mnist, digits, writer:N, an .npz file, an IDX file "
             "or a folder with a sub-folder for each digit"
         )
     from digitcli.data.idx import load_idx_pair

@@ -290,7 +290,7 @@ def evaluate(
     DataError
         When that part of the dataset is empty.
     """
-    part = dataset if split == "all" else dataset.part(split)
+    part = (dataset if split == "all" else dataset.part(split)).digits()
     if len(part) == 0:
         raise DataError(_nothing_there(dataset, split))
     first = Evaluation(_name(model), part, split, _probabilities(model, part), tuple(unreadable))

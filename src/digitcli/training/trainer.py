@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.data.dataset import Dataset
+from digitcli.data.dataset import NO_DIGIT, Dataset
 from digitcli.errors import TrainingError
 from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
@@ -138,7 +138,8 @@ def train(
     """Train from `state` to the end of `recipe`, or until validation loss stops falling.
 
     Every epoch goes through all training images, shuffled and distorted anew, in mini-batches of
-    stochastic gradient descent with Nesterov momentum.
+    stochastic gradient descent with Nesterov momentum. Images that show no digit count as another
+    digit in each epoch, so the network learns to be sure of none (see Hendrycks et al.).
 
     Parameters
     ----------
@@ -169,6 +170,10 @@ def train(
         When the loss is no longer a number.
     Interrupted
         On Ctrl-C; it holds the state after the last whole epoch.
+
+    References
+    ----------
+    Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure. ICLR 2019.
     """
     keep_freed_memory()
     try:
@@ -183,6 +188,7 @@ def train(
             for images, labels in epochs:
                 if state.epoch - state.best_epoch >= patience:
                     break
+                labels = any_digit(labels, state.epoch)
                 started = time.perf_counter()
                 training_loss = learner.run_epoch(images, labels, state.epoch)
                 seconds = time.perf_counter() - started
@@ -204,6 +210,16 @@ def train(
     except KeyboardInterrupt:
         raise Interrupted(state) from None
     return state
+
+
+def any_digit(labels: NDArray[np.uint8], epoch: int) -> NDArray[np.uint8]:
+    """Give images that show no digit the label of one, all ten as often in an epoch."""
+    none = np.flatnonzero(labels == NO_DIGIT)
+    if not len(none):
+        return labels
+    labels = labels.copy()
+    labels[none] = (np.arange(len(none)) + epoch) % 10
+    return labels
 
 
 class Interrupted(Exception):  # noqa: N818 - no error

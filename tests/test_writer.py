@@ -1,0 +1,78 @@
+"""The writer draws every digit in many hands, in the form of MNIST, and marks that are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from digitcli import load_model
+from digitcli.data.dataset import NO_DIGIT, Dataset
+from digitcli.data.sources import load_dataset
+from digitcli.errors import DataError
+from digitcli.evaluation.evaluate import evaluate
+from digitcli.seeing.ready import in_mnist_form
+from digitcli.training.trainer import any_digit
+from digitcli.writing.allographs import DIGITS, MARKS
+from digitcli.writing.writer import PER_PERSON, hand, strokes, write_digits, write_marks
+
+
+def test_equal_seeds_write_equal_digits_in_the_form_of_mnist() -> None:
+    images, labels = write_digits(60, seed=3)
+    again, _ = write_digits(60, seed=3)
+    other, _ = write_digits(60, seed=4)
+    assert np.array_equal(images, again)
+    assert not np.array_equal(images, other)
+    assert in_mnist_form(images).all()
+    assert set(labels.tolist()) == set(range(10))
+
+
+def test_a_person_writes_many_digits_in_one_hand() -> None:
+    first, later, other = (hand(number, 3, 1.0)[0] for number in (0, PER_PERSON - 1, PER_PERSON))
+    assert (first.taste, first.pen, first.slant) == (later.taste, later.pen, later.slant)
+    assert first.taste != other.taste
+
+
+@pytest.mark.parametrize("text", [form for forms in DIGITS.values() for _, form in forms.values()])
+def test_an_allograph_has_strokes_within_its_square(text: str) -> None:
+    for points, corners in strokes(text):
+        assert len(points) == len(corners) >= 2
+        assert points.min() >= -0.2
+        assert points.max() <= 1.2
+
+
+def test_the_shipped_model_reads_what_other_people_write_and_doubts_marks() -> None:
+    images, labels = write_digits(300, seed=1001)
+    model = load_model()
+    assert (model.predict(images) == labels).mean() > 0.96
+    sure = model.predict_proba(write_marks(300, seed=1001)).max(axis=1) > 0.9
+    assert sure.mean() < 0.2
+    assert len(MARKS) > 80
+
+
+def test_a_written_dataset_is_called_by_its_size() -> None:
+    data = load_dataset("writer:140")
+    assert data.name == "writer-140"
+    assert len(data.part("train")) == 120
+    assert len(data.part("test")) == 20
+
+
+@pytest.mark.parametrize("name", ["writer:", "writer:ten", "writer:9", "writer:99999999"])
+def test_a_number_that_cannot_be_written_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match="give 100 to"):
+        load_dataset(name)
+
+
+def test_what_shows_no_digit_counts_as_all_ten_in_turn() -> None:
+    labels = np.array([3, *[NO_DIGIT] * 20], np.uint8)
+    for epoch in range(2):
+        assert np.bincount(any_digit(labels, epoch)[1:], minlength=10).tolist() == [2] * 10
+    assert any_digit(labels, 0)[0] == 3
+    assert any_digit(labels, 0)[1] != any_digit(labels, 1)[1]
+
+
+def test_no_digit_is_a_label_to_learn_from_only() -> None:
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.array([7, NO_DIGIT], np.uint8)
+    data = Dataset("marks", images, labels, np.array(["train", "train"]))
+    assert evaluate(load_model(), data, split="train").data.labels.tolist() == [7]
+    with pytest.raises(DataError, match="labels must be"):
+        Dataset("marks", images, labels, np.array(["train", "test"]))
