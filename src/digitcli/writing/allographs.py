@@ -198,6 +198,28 @@ DIGITS: dict[int, dict[str, tuple[float, str]]] = {
 }
 """Allographs of each digit by name: weight and strokes."""
 
+_SEGMENTS = "abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg"
+"""Which segments of a display each digit lights, from a at the top clockwise to f; g is between."""
+
+
+def _display(digit: int, gap: int) -> str:
+    """Strokes of a digit of seven segments that keep a distance from each corner."""
+    low, high, middle = 14, 86, 50
+    places = {
+        "a": f"{low + gap},0 {high - gap},0",
+        "b": f"{high},{gap} {high},{middle - gap}",
+        "c": f"{high},{middle + gap} {high},{100 - gap}",
+        "d": f"{low + gap},100 {high - gap},100",
+        "e": f"{low},{middle + gap} {low},{100 - gap}",
+        "f": f"{low},{gap} {low},{middle - gap}",
+        "g": f"{low + gap},{middle} {high - gap},{middle}",
+    }
+    return " | ".join(places[segment] for segment in _SEGMENTS[digit])
+
+
+for _digit, _forms in DIGITS.items():
+    _forms |= {f"segments, {gap}": (0.5, _display(_digit, gap)) for gap in (4, 13)}
+
 MARKS: dict[str, str] = {
     "A": "8,100 48,0! 92,100 | 24,66 76,66",
     "A round": "6,100 20,30 50,0 80,30 92,100 | 10,62 90,62",
