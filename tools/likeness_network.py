@@ -2,7 +2,8 @@
 
 python tools/likeness_network.py src/digitcli/reading/likeness.npy [--examples EXAMPLES.npz]
 
-MNIST's training digits are drawn into scenes (benchmarks/scenes.py), seen in all the ways that the
+MNIST's training digits, and some that a writer wrote, are drawn into scenes (benchmarks/scenes.py),
+now and then a mark that is no digit in their place. The scenes are seen in all the ways that the
 reader sees them, and each part that may be a digit is held against what the drawing knows: a part
 is right if it has nearly all of the digit's ink and hardly anything else. The scenes take an hour
 of processor time and the network ten minutes.
@@ -14,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -31,16 +33,20 @@ from digitcli.reading.likeness import SIDE, SIZES, Look, features
 from digitcli.seeing.decode import SIGHT, Picture, decode
 from digitcli.seeing.light import shrink
 from digitcli.seeing.morphology import Mask, dilate
+from digitcli.writing.writer import write_digits, write_marks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from scenes import KINDS, draw, encode
+from scenes import KINDS, NEIGHBOURS, draw, encode
 
 Float32Array = NDArray[np.float32]
 SEED = 43
 ROUNDS = 70
 """Scenes of each kind."""
-LEARNED = 50_000
-"""So many of the training images are drawn; the rest are left for trials."""
+LEARNED, WRITTEN = 50_000, 8_000
+"""So many of the training images are drawn, the rest are left for trials; and so many digits of
+people who write otherwise."""
+MARKS, MARKED = 3_000, 0.15
+"""So many marks that are no digits, in the place of the digit in this share of the scenes."""
 ABOUT, NEAR = 0.035, 0.02
 """Ink counts as the digit's up to this share of its size beyond it: blur widens strokes. Ink of the
 digit counts as found up to that share beyond what was found."""
@@ -97,20 +103,26 @@ def main() -> None:
 
 def examples_of(number: int) -> Examples:
     """Draw one round of scenes, one of each kind, and look at their parts."""
-    digits = load_dataset("mnist").part("train")
-    images, labels = digits.images[:LEARNED], digits.labels[:LEARNED]
+    images, labels, marks = drawn_images()
     found: list[tuple[NDArray[np.float16], int, int]] = []
     for place, kind in enumerate(KINDS):
         if kind == "sideways":
             continue
         rng = np.random.default_rng([SEED, number, place])
-        drawn = draw(kind, images, labels, rng)
+        marked = rng.random() < MARKED
+        if marked:
+            picked = rng.integers(len(images), size=NEIGHBOURS)
+            drawn = KINDS[kind]([marks[rng.integers(len(marks))], *images[picked]], rng)
+        else:
+            drawn = draw(kind, images, labels, rng)
         if drawn.owner is None:
             continue
         picture = shrink(decode(BytesIO(encode(drawn)), "a scene"), SIGHT)
         owner = resized(drawn.owner, picture.shape[1::-1], 100)
         if not owner.any():
             continue
+        if marked:
+            owner[:] = False
         for view, (seen, own) in enumerate(views(picture, owner, rng)):
             scene = (number * len(KINDS) + place) * 2 + view
             for look, label in judged(seen, own):
@@ -120,11 +132,26 @@ def examples_of(number: int) -> Examples:
     return Examples(np.stack(inputs), np.array(truths, np.int8), np.array(scenes_, np.int32))
 
 
+@cache
+def drawn_images() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Digits of many hands, which they are, and marks that are no digits."""
+    digits = load_dataset("mnist").part("train")
+    written, labels = write_digits(WRITTEN, seed=SEED)
+    return (
+        np.concatenate([digits.images[:LEARNED], written]),
+        np.concatenate([digits.labels[:LEARNED], labels]),
+        write_marks(MARKS, seed=SEED),
+    )
+
+
 def views(
     picture: Picture, owner: Mask, rng: np.random.Generator
 ) -> Iterator[tuple[Picture, Mask]]:
     """Crop a scene and make it small, at random; now and then a part without the digit, too."""
     height, width = owner.shape
+    if not owner.any():
+        yield picture, owner
+        return
     if rng.random() < ELSEWHERE:
         for _ in range(20):
             tall, wide = rng.uniform(0.25, 0.9, 2)
