@@ -55,17 +55,7 @@ class DigitAnswers(Answers):
 
 @dataclass(frozen=True)
 class DigitReading(Reading[DigitAnswers]):
-    """Reads the digit in each picture.
-
-    Attributes
-    ----------
-    model : Model
-    polarity : Polarity
-        Whether the ink is darker or brighter than the paper.
-    """
-
-    model: Model
-    polarity: Polarity = Polarity.AUTO
+    """Reads the digit in each picture."""
 
     batch: ClassVar[int] = BATCH
 

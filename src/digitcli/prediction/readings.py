@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from digitcli.errors import ImageError
+from digitcli.model.network import Model
 from digitcli.paths import printable
+from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Source
 
 if TYPE_CHECKING:
@@ -44,8 +46,19 @@ class Answers:
 A = TypeVar("A", bound=Answers)
 
 
+@dataclass(frozen=True)
 class Reading(ABC, Generic[A]):
-    """A way of reading pictures."""
+    """A way of reading pictures.
+
+    Attributes
+    ----------
+    model : Model
+    polarity : Polarity
+        Whether the ink is darker or brighter than the paper.
+    """
+
+    model: Model
+    polarity: Polarity = Polarity.AUTO
 
     batch: ClassVar[int]
     """Inputs that are handed out and answered together at most."""

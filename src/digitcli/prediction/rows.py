@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from digitcli.model.network import Model
-from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
 from digitcli.prediction.readings import Answers, Reading, why
 from digitcli.reading.pattern import Pattern
@@ -36,15 +34,10 @@ class RowReading(Reading[RowAnswers]):
 
     Attributes
     ----------
-    model : Model
-    polarity : Polarity
-        Whether the ink is darker or brighter than the paper.
     pattern : Pattern, optional
         The digits that may stand at each place; rows that cannot be read so are left out.
     """
 
-    model: Model
-    polarity: Polarity = Polarity.AUTO
     pattern: Pattern | None = None
 
     batch: ClassVar[int] = 1  # a page gains nothing by others beside it
