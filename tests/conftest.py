@@ -6,10 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from digitcli.data import uci
+from digitcli.data.dataset import Dataset
 
 # A shell starts background jobs with Ctrl-C ignored, which the programs under test would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -19,6 +23,15 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 HIDDEN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
 """What users rarely set and would change what the program shows, or when."""
+
+
+@cache
+def load_digits() -> Dataset:
+    """Return the embedded digits, which take most of a second to make; not to be changed."""
+    digits = uci.load_digits()
+    for array in (digits.images, digits.labels, digits.split):
+        array.setflags(write=False)
+    return digits
 
 
 @pytest.fixture(scope="session")

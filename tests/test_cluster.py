@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import Run, clean_environment
+from conftest import Run, clean_environment, load_digits
 from drawings import draw_digits, drawn, save_reader
 from test_lines import page
 
@@ -27,7 +27,6 @@ from distributed import Client
 
 from digitcli import cluster
 from digitcli.cli.app import run
-from digitcli.data.uci import load_digits
 from digitcli.errors import DigitcliError, ExitCode
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES

@@ -11,7 +11,8 @@ import pytest
 from sklearn import metrics as reference
 
 from centroids import centroid_model
-from digitcli import Dataset, load_dataset
+from conftest import load_digits
+from digitcli import Dataset
 from digitcli.errors import DataError
 from digitcli.evaluation.evaluate import (
     Evaluation,
@@ -25,7 +26,7 @@ from digitcli.evaluation.evaluate import (
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load_dataset("digits")
+    return load_digits()
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,11 @@ import pytest
 from PIL import Image
 
 from centroids import centroid_model
-from conftest import Run, clean_environment
-from digitcli import load_dataset
+from conftest import Run, clean_environment, load_digits
 from digitcli.evaluation.evaluate import number, percent
 from digitcli.model.modelfile import save_model
 
-DIGITS = load_dataset("digits")
+DIGITS = load_digits()
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from centroids import centroid_model
-from conftest import Run, clean_environment
-from digitcli import load_dataset
+from conftest import Run, clean_environment, load_digits
 from digitcli.errors import ExitCode
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 
@@ -24,7 +23,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @pytest.fixture(scope="module")
 def result() -> Evaluation:
-    digits = load_dataset("digits").part("test").take(np.arange(40))
+    digits = load_digits().part("test").take(np.arange(40))
     from_two = replace(digits, paths=tuple(f"{'ab'[i % 2]}/{i}.png" for i in range(40)))
     model = centroid_model(digits.take(np.arange(12)))
     other = centroid_model(digits)

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Run
+from conftest import Run, load_digits
 from digitcli.data.dataset import Dataset
-from digitcli.data.uci import load_digits
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import load_model, save_model
 from digitcli.training.recipe import RECIPES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.data.uci import load_digits
+from conftest import load_digits
 from digitcli.errors import ImageError, UsageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model

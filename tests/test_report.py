@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from centroids import centroid_model
-from digitcli import Dataset, load_dataset
+from conftest import load_digits
+from digitcli import Dataset
 from digitcli.data.idx import load_idx_pair
 from digitcli.evaluation.charts import coverage_chart, history_chart, reliability_chart
 from digitcli.evaluation.describe import curves, describe
@@ -27,7 +28,7 @@ EVIL = '<img src=x onerror="hacked=1">'
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load_dataset("digits")
+    return load_digits()
 
 
 @pytest.fixture(scope="module")

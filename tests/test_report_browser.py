@@ -12,7 +12,7 @@ from PIL import Image
 
 from centroids import centroid_model
 from chromium import Browser, browser
-from digitcli import load_dataset
+from conftest import load_digits
 from digitcli.evaluation.describe import describe
 from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import CELL_DIGITS, write_report
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
     """A report with every section, and names that are long or hold HTML."""
     folder = tmp_path_factory.mktemp("report")
-    digits = load_dataset("digits")
+    digits = load_digits()
     test = digits.part("test")
     paths = []
     for i, image in enumerate(test.images):

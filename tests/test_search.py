@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import load_digits
 from digitcli.cli.app import run
-from digitcli.data.uci import load_digits
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import load_model
 from digitcli.training import search as module

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from conftest import load_digits
 from digitcli.data.dataset import Dataset
-from digitcli.data.uci import load_digits
 from digitcli.errors import TrainingError
 from digitcli.model.modelfile import save_model
 from digitcli.training.recipe import RECIPES
