@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from digitcli.data.uci import load_digits
+from conftest import load_digits
 from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
@@ -146,6 +146,12 @@ def model() -> Model:
     return load_model()
 
 
+@pytest.fixture(scope="module")
+def clean() -> list[Picture]:
+    """Each digit from a picture with nothing else in it."""
+    return [normalize(plain(drawn(digit))) for digit in range(10)]
+
+
 SITUATIONS: list[Callable[[NDArray[np.float32]], Picture]] = [
     plain,
     shadowed,
@@ -162,17 +168,16 @@ SITUATIONS: list[Callable[[NDArray[np.float32]], Picture]] = [
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
 def test_situations_make_no_difference(
-    situation: Callable[[NDArray[np.float32]], Picture], model: Model
+    situation: Callable[[NDArray[np.float32]], Picture], model: Model, clean: list[Picture]
 ) -> None:
     """Whatever is around the digit, nearly the same 28×28 image results, and is read right.
 
     The middle of an even digit may come to lie on either side of a pixel's edge.
     """
     for digit in range(10):
-        ink = drawn(digit)
-        image = normalize(situation(ink)).astype(float)
-        clean = normalize(plain(ink)).astype(float)
-        moved = [np.roll(clean, move, (0, 1)) for move in ((0, 0), (0, 1), (0, -1))]
+        image = normalize(situation(drawn(digit))).astype(float)
+        expected = clean[digit].astype(float)
+        moved = [np.roll(expected, move, (0, 1)) for move in ((0, 0), (0, 1), (0, -1))]
         alike = max(np.corrcoef(image.ravel(), one.ravel())[0, 1] for one in moved)
         assert alike > 0.7, digit
         assert model.predict(image.astype(np.uint8)[None])[0] == digit
