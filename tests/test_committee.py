@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Run, clean_environment
-from digitcli.data.uci import load_digits
+from conftest import Run, clean_environment, load_digits
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
@@ -36,7 +35,7 @@ COMMITTEE = (
 def committee(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("committee")
     result = subprocess.run(
-        [sys.executable, "-m", "digitcli", *COMMITTEE, "--epochs", "8", "--history", "h.csv"],
+        [sys.executable, "-m", "digitcli", *COMMITTEE, "--epochs", "4", "--history", "h.csv"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -63,7 +62,7 @@ def test_members_differ_and_their_probabilities_are_averaged(committee: tuple[Pa
     sure = mean.max(axis=1) > 0.96  # the others are looked at twice
     assert sure.any()
     np.testing.assert_allclose(model.predict_proba(images)[sure], mean[sure], atol=1e-5)
-    assert re.search(r"network [123], epoch [1-8] of 8", stderr)
+    assert re.search(r"network [123], epoch [1-4] of 4", stderr)
     assert {path.name for path in folder.iterdir()} == {"model.joblib", "h.csv"}
 
 
@@ -71,7 +70,7 @@ def test_the_history_tells_the_members_apart(committee: tuple[Path, str]) -> Non
     folder, _ = committee
     with (folder / "h.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["member"] for row in rows] == ["1"] * 8 + ["2"] * 8 + ["3"] * 8
+    assert [row["member"] for row in rows] == ["1"] * 4 + ["2"] * 4 + ["3"] * 4
     seeds = [m["seed"] for m in load_model(folder / "model.joblib").metadata["members"]]
     assert len(set(seeds)) == 3
 
@@ -80,7 +79,7 @@ def test_the_first_member_is_the_network_that_the_seed_gives_alone(
     committee: tuple[Path, str],
 ) -> None:
     recipe = replace(
-        RECIPES["small"], hidden_layer_sizes=(16,), epochs=8, input_features=("pixels",)
+        RECIPES["small"], hidden_layer_sizes=(16,), epochs=4, input_features=("pixels",)
     )
     (alone,) = train_model(load_digits(), Plan(recipe)).model.members
     first = load_model(committee[0] / "model.joblib").members[0]
@@ -115,13 +114,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_a_killed_committee_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, committee: tuple[Path, str]
 ) -> None:
-    process = start(tmp_path, "--epochs", "8")
+    process = start(tmp_path, "--epochs", "4")
     while process.poll() is None and not list(tmp_path.glob("*.checkpoint")):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    result = digitcli(*COMMITTEE, "--epochs", "8", "--resume")
+    result = digitcli(*COMMITTEE, "--epochs", "4", "--resume")
     assert result.returncode == ExitCode.OK, result.stderr
     assert "continuing model.joblib.member" in result.stderr
     undisturbed = (committee[0] / "model.joblib").read_bytes()
@@ -144,7 +143,7 @@ def test_ctrl_c_saves_the_members_as_far_as_they_are(tmp_path: Path) -> None:
 
 def train_two(folder: Path, *, on_epoch: Callable[[int, EpochRecord], None]) -> tuple[int, ...]:
     """Train two small networks side by side and return how many epochs each had."""
-    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=20)
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=5)
     plan = Plan(recipe, members=2)
     output = folder / "model.joblib"
     outcome = train_model(
@@ -182,7 +181,7 @@ def test_training_goes_on_when_nothing_can_be_told_of_it(tmp_path: Path) -> None
         nonlocal killed
         killed = killed or kill_children(workers=False)
 
-    assert train_two(tmp_path, on_epoch=on_epoch) == (20, 20)
+    assert train_two(tmp_path, on_epoch=on_epoch) == (5, 5)
     assert killed == 1
 
 
@@ -237,7 +236,7 @@ def test_ctrl_c_while_the_processes_start_leaves_no_traceback(tmp_path: Path, de
 def test_checkpoints_of_an_earlier_run_are_not_taken_for_this_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=4)
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=1)
     output = tmp_path / "model.joblib"
     train_model(load_digits(), Plan(recipe, members=2), output=output, jobs=1)
     members = plan_members(load_digits(), Plan(recipe, members=2), output, False, 0)

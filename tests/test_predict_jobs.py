@@ -56,7 +56,7 @@ def test_the_output_is_that_of_one_process(
 ) -> None:
     paths = [*draw_digits(tmp_path / "drawn"), Path("missing"), *draw_digits(tmp_path, ready=True)]
     arguments = ["predict", "-m", reader, "--format", format]
-    paths_on_stdin = "".join(f"{path}\n" for path in paths) * 20
+    paths_on_stdin = "".join(f"{path}\n" for path in paths) * 5
     one = digitcli(*arguments, input=paths_on_stdin)
     three = digitcli(*arguments, "--jobs", "3", input=paths_on_stdin)
     assert three.stdout == one.stdout

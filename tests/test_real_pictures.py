@@ -33,7 +33,7 @@ def test_benchmark_weighs_sources_alike(tmp_path: Path) -> None:
                 wrong = (digit + 1) % 10 if source == "b" else digit  # a label that is not true
                 table.writerow([f"{source}/{digit}.png", wrong, source, "drawing"])
     sheet = tmp_path / "sheet.png"
-    command = [sys.executable, BENCHMARK, tmp_path, "--no-digits", "3", "--misread", sheet]
+    command = [sys.executable, BENCHMARK, tmp_path, "--no-digits", "1", "--misread", sheet]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines() if line]

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Run, clean_environment
+from conftest import Run, clean_environment, load_digits
 from digitcli.data.dataset import Dataset
-from digitcli.data.uci import load_digits
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import read_plain, write_plain
 from digitcli.training.checkpoint import Checkpoint
@@ -23,7 +22,7 @@ from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
 
 TRAINING = (
-    "train", "--dataset", "digits", "--hidden", "32", "--epochs", "30",
+    "train", "--dataset", "digits", "--hidden", "16", "--epochs", "12",
     "--checkpoint-interval", "0",
 )  # fmt: skip
 TINY = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=6)
@@ -61,7 +60,7 @@ def test_a_killed_training_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, undisturbed: bytes
 ) -> None:
     checkpoint = tmp_path / "model.joblib.checkpoint"
-    for least in (1, 11):
+    for least in (1, 5):
         process = subprocess.Popen(
             [sys.executable, "-m", "digitcli", *TRAINING, "--resume"],
             cwd=tmp_path,
@@ -73,7 +72,7 @@ def test_a_killed_training_continues_to_the_same_model(
             time.sleep(0.01)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        assert least <= epochs_done(checkpoint) < 30
+        assert least <= epochs_done(checkpoint) < 12
         assert not (tmp_path / "model.joblib").exists()
 
     result = digitcli(*TRAINING, "--resume")
@@ -87,7 +86,7 @@ def test_a_killed_training_continues_to_the_same_model(
 def test_without_a_checkpoint_resume_starts_from_the_beginning(
     digitcli: Run, tmp_path: Path
 ) -> None:
-    result = digitcli(*TRAINING, "--epochs", "2", "--resume")
+    result = digitcli(*TRAINING, "--epochs", "1", "--resume")
     assert result.returncode == ExitCode.OK
     assert "no checkpoint to continue" in result.stderr
 
@@ -104,13 +103,20 @@ def stop_after(epochs: int) -> OnEpoch:
     return on_epoch
 
 
-@pytest.fixture
-def stopped(few: Dataset, tmp_path: Path) -> Path:
-    """The output of a training that was stopped after its third epoch."""
-    output = tmp_path / "model.joblib"
+@pytest.fixture(scope="module")
+def checkpoint_left(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The checkpoint of a training that was stopped after its third epoch."""
+    output = tmp_path_factory.mktemp("left") / "model.joblib"
     with pytest.raises(Stop):
         train_model(few, Plan(TINY), output=output, checkpoint_interval=0, on_epoch=stop_after(3))
-    return output
+    return output.with_name("model.joblib.checkpoint").read_bytes()
+
+
+@pytest.fixture
+def stopped(checkpoint_left: bytes, tmp_path: Path) -> Path:
+    """The output of the stopped training, with its checkpoint beside it."""
+    (tmp_path / "model.joblib.checkpoint").write_bytes(checkpoint_left)
+    return tmp_path / "model.joblib"
 
 
 @pytest.mark.parametrize(

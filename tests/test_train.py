@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Run, clean_environment
+from conftest import Run, clean_environment, load_digits
 from digitcli.cli import train as cli_train
 from digitcli.cli.environment import Environment
 from digitcli.cli.training_display import show_training
 from digitcli.data.mnist import FILES
-from digitcli.data.sources import load_dataset
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES, Recipe
@@ -30,6 +29,14 @@ from digitcli.training.run import InterruptedAtTheEnd, Plan, train_model
 from digitcli.training.trainer import EpochRecord
 
 TINY = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> tuple[str, ...]:
+    """Train as `TINY` does, on a file of a third of the digits: for what any training shows."""
+    digits = load_digits()
+    digits.take(np.arange(0, len(digits), 3)).save(tmp_path / "few.npz")
+    return ("train", "--dataset", "few.npz", *TINY[3:])
 
 
 def test_training_on_the_embedded_digits(digitcli: Run, tmp_path: Path) -> None:
@@ -59,15 +66,19 @@ def test_training_on_the_embedded_digits(digitcli: Run, tmp_path: Path) -> None:
     )
 
 
-def test_quiet_says_nothing_but_the_path(digitcli: Run, tmp_path: Path) -> None:
-    result = digitcli(*TINY, "--history", "curve.json", "--quiet")
+def test_quiet_says_nothing_but_the_path(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
+    result = digitcli(*tiny, "--history", "curve.json", "--quiet")
     assert (result.stdout, result.stderr) == ("model.joblib\ncurve.json\n", "")
     assert [row["epoch"] for row in json.loads((tmp_path / "curve.json").read_text())] == [1, 2]
 
 
-def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path: Path) -> None:
+def test_options_change_the_recipe_and_are_written_down(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
     result = digitcli(
-        *TINY, "--batch-size=50", "--learning-rate=0.03", "--momentum=0.8", "--alpha=0.001",
+        *tiny, "--batch-size=50", "--learning-rate=0.03", "--momentum=0.8", "--alpha=0.001",
         "--warmup-epochs=0", "--calm-epochs=1", "--seed=5", "--validation=0.2",
         "--augmentation=rotation=3,shear=0", "--patience=7", "--features=deslant",
         "--dtype=float16",
@@ -90,8 +101,10 @@ def test_options_change_the_recipe_and_are_written_down(digitcli: Run, tmp_path:
     assert model.members[0].layer_sizes == (784, 16, 10)
 
 
-def test_no_augment_trains_on_the_images_as_they_are(digitcli: Run, tmp_path: Path) -> None:
-    assert digitcli(*TINY, "--no-augment").returncode == ExitCode.OK
+def test_no_augment_trains_on_the_images_as_they_are(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
+    assert digitcli(*tiny, "--no-augment").returncode == ExitCode.OK
     model = load_model(tmp_path / "model.joblib")
     assert model.metadata["hyperparameters"]["augmentation"] is None
 
@@ -140,8 +153,10 @@ def test_an_impossible_option_is_wrong_usage(
     assert result.stdout == ""
 
 
-def test_divergence_ends_in_one_line_of_advice(digitcli: Run, tmp_path: Path) -> None:
-    result = digitcli(*TINY, "--learning-rate", "1e6", "-q")
+def test_divergence_ends_in_one_line_of_advice(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
+    result = digitcli(*tiny, "--learning-rate", "1e6", "-q")
     assert result.returncode == ExitCode.FAILED
     assert "a lower one, such as --learning-rate" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -160,8 +175,6 @@ def test_mnist_that_is_not_there_and_no_network(digitcli: Run) -> None:
 
 def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_path: Path) -> None:
     """What cannot be read is said, and the exit code says that something was."""
-    from digitcli.data.uci import load_digits
-
     digits = load_digits()
     for index in range(200):
         folder = tmp_path / "mine" / str(digits.labels[index])
@@ -224,7 +237,7 @@ def test_progress_on_a_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_dataset_is_not_written_over(digitcli: Run, tmp_path: Path) -> None:
-    load_dataset("digits").save(tmp_path / "mine.npz")
+    load_digits().save(tmp_path / "mine.npz")
     before = (tmp_path / "mine.npz").read_bytes()
     result = digitcli("train", "--dataset", "mine.npz", "-o", "mine.npz")
     assert result.returncode == ExitCode.USAGE
@@ -243,9 +256,11 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
-def test_a_path_is_printed_as_the_bytes_that_it_is(digitcli: Run, tmp_path: Path) -> None:
+def test_a_path_is_printed_as_the_bytes_that_it_is(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
     name = os.fsdecode(b"m\xff.joblib")
-    result = digitcli(*TINY, "-o", name)
+    result = digitcli(*tiny, "-o", name)
     assert result.returncode == ExitCode.OK, result.stderr
     assert result.stdout == f"{name}\n"
 
@@ -261,11 +276,9 @@ def test_ctrl_c_after_the_last_epoch_leaves_the_training_to_be_resumed(
     with monkeypatch.context() as patch:
         patch.setattr("digitcli.training.run.fit_temperature", interrupt)
         with pytest.raises(InterruptedAtTheEnd):
-            train_model(load_dataset("digits"), Plan(recipe), output=output)
+            train_model(load_digits(), Plan(recipe), output=output)
     steps: list[str] = []
-    train_model(
-        load_dataset("digits"), Plan(recipe), output=output, resume=True, on_step=steps.append
-    )
+    train_model(load_digits(), Plan(recipe), output=output, resume=True, on_step=steps.append)
     assert steps == [f"continuing {output}.checkpoint after epoch 1"]
 
 
@@ -276,7 +289,7 @@ def test_a_damaged_mnist_is_done_without_where_it_is_not_needed(
     folder.mkdir(parents=True)
     for file in FILES:
         (folder / file.name).write_bytes(b"damaged")
-    few = load_dataset("digits")
+    few = load_digits()
     few.take(np.arange(0, len(few), 9)).save(tmp_path / "few.npz")
     assert digitcli(*TINY).returncode == ExitCode.OK
     result = digitcli(
