@@ -143,6 +143,18 @@ def test_dense_ink_is_told_from_a_shadow() -> None:
     assert np.count_nonzero(heavy.ink & (ink > 0.5)) > 0.9 * np.count_nonzero(ink > 0.5)
 
 
+@pytest.mark.parametrize("digit", [2, 3, 5, 8])
+def test_pale_ink_continues_dark_ink(digit: int) -> None:
+    """The pen hardly touches the paper in the middle of the digit."""
+    ink = drawn(digit)
+    touch = np.clip(np.abs(np.linspace(-2, 2, len(ink))), 0.12, 1).astype(np.float32)[:, None]
+    picture = grainy(written(ink * touch))
+    usual, faint = Scene(View(picture)), Scene(View(picture), weight="faint")
+    assert np.count_nonzero(usual.ink & (ink > 0.5)) < 0.9 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(faint.ink & (ink > 0.5)) > 0.98 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(faint.ink & (ink < 0.1)) < 0.02 * np.count_nonzero(ink > 0.5)
+
+
 @pytest.mark.parametrize("side", [24, 40, 200])
 @pytest.mark.parametrize("open_side", [False, True])
 def test_empty_boxes_are_refused(side: int, open_side: bool) -> None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
-from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, threshold
-from digitcli.seeing.light import ink_density
+from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
+from digitcli.seeing.light import WIDEST, ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
 from digitcli.seeing.pens import find_pens
 from digitcli.seeing.pieces import Regions
@@ -22,8 +22,6 @@ from digitcli.seeing.view import View
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
-FAINT = 0.5
-"""Faint strokes are this dense, against others."""
 LEAST = 3
 """Pixels that a picture of a digit has on each side."""
 Weight = Literal["usual", "faint", "heavy"]
@@ -44,8 +42,9 @@ class Scene:
     widest : float, optional
         What is wider than this share of the picture's longer side is shadow, not stroke.
     weight : {"usual", "faint", "heavy"}
-        What counts as ink: what is at least half as dense as most strokes; half of that, too; or
-        only the denser of two kinds of it, such as strokes in the shadow of a hand.
+        What counts as ink: what is at least half as dense as most strokes; all that continues it,
+        too, however pale; or only the denser of two kinds of it, such as strokes in the shadow of
+        a hand.
 
     Attributes
     ----------
@@ -85,13 +84,16 @@ class Scene:
         narrow = widest is not None and not view.is_even
         self.evidence = view.page_evidence if narrow else view.evidence
         self.dark = self.evidence < 0 if dark is None else dark
+        if weight == "faint":
+            widest = widest or WIDEST
         density = ink_density(values, view.edge, dark=self.dark, widest=widest)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
         if weight == "faint":
-            self.limit *= FAINT
-        self.ink = ink_mask(self.density, self.limit)
+            self.density, self.ink = pale_ink(self.density, self.limit)
+        else:
+            self.ink = ink_mask(self.density, self.limit)
         if weight == "heavy":
             self.limit = heavy_limit(self.density[self.ink])
             self.ink = self.density > self.limit
