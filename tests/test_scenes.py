@@ -134,6 +134,20 @@ def test_one_pen_is_one_pen(colour: tuple[int, int, int]) -> None:
     assert find_pens(plain(drawn(5)), drawn(5) > 0.5) == []
 
 
+def test_thick_strokes_are_told_from_thin_ones_that_touch_them() -> None:
+    ink = drawn(7, pen=0.14)
+    image = written(ink)
+    ImageDraw.Draw(image).arc([125, 85, 290, 330], 240, 200, fill=BLUE, width=6)
+    scene = Scene(View(grainy(image)))
+    usual = np.count_nonzero(scene.ink & (ink > 0.5)) / np.count_nonzero(scene.ink)
+    thick = scene.thick()
+    assert thick is not None
+    assert np.count_nonzero(thick.ink & (ink > 0.5)) > 0.95 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(thick.ink & (ink < 0.1)) < 0.05 * np.count_nonzero(thick.ink)
+    assert usual < 0.8
+    assert Scene(View(grainy(written(drawn(8))))).thick() is None
+
+
 def test_dense_ink_is_told_from_a_shadow() -> None:
     ink = drawn(4)
     picture = under_a_finger(ink)

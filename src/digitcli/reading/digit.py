@@ -147,15 +147,18 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
 
     small = max(picture.shape[:2]) < ROOM_FOR_SHADOWS
     whole = View(picture)
-    dark = None
+    first: Scene | None = None
     for scene in seen(whole):
-        dark = scene.dark if dark is None else dark
+        first = first or scene
         yield scene
-    if dark is None and fixed is not None:
+    dark = None if first is None else first.dark
+    if first is None and fixed is not None:
         return  # no ink of the polarity that was asked for
     for paper in find_papers(picture)[:MOST_PAPERS]:
         yield from seen(View(picture, cut_out(picture, paper)))
-    if dark is not None and not small:
+    if first is not None and not small:
+        if thick := first.thick():
+            yield thick
         for widest in WIDTHS:
             yield from both(whole, dark, widest=widest)
         for weight in "faint", "heavy":

@@ -183,12 +183,12 @@ def _pale(look: Look, nearby: tuple[slice, slice]) -> float:
     own = look.mask(nearby)
     factor = max(1, max(own.shape) // COARSE)
     density = np.asarray(Image.fromarray(scene.density[nearby]).reduce(factor))
-    ink, own = (
+    taken, ours = (
         np.asarray(Image.fromarray(mask.view(np.uint8) * 255).reduce(factor)) > 0
         for mask in (scene.ink[nearby], own)
     )
-    pale = continued(may_be_ink(density, scene.limit, 3) | own, own) & ~ink
-    return np.count_nonzero(pale) / max(1, np.count_nonzero(own))
+    pale = continued(may_be_ink(density, scene.limit, 3) | ours, ours) & ~taken
+    return int(np.count_nonzero(pale)) / max(1, int(np.count_nonzero(ours)))
 
 
 def likeness(looks: list[Look]) -> Float32Array:

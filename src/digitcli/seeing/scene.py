@@ -15,7 +15,7 @@ from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
 from digitcli.seeing.light import WIDEST, ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
-from digitcli.seeing.pens import find_pens
+from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rules import Rules, find_rules
 from digitcli.seeing.view import View
@@ -112,6 +112,17 @@ class Scene:
             scene.by_one_pen = True
             found.append(scene)
         return found
+
+    def thick(self) -> Scene | None:
+        """Return a scene with thick strokes only, None if all strokes are of one width."""
+        own = thick_strokes(self.ink)
+        if own is None:
+            return None
+        scene = copy(self)
+        scene._forget()
+        scene.ink = own
+        scene.by_one_pen = True
+        return scene
 
     def without(self, foreign: Mask) -> Scene:
         """Take a part of the ink for none, and see anew where ink begins.
