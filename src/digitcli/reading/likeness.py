@@ -121,13 +121,13 @@ def _numbers(look: Look) -> Float32Array:
     across = abs((rows.start + rows.stop) / height - 1)
     along = abs((columns.start + columns.stop) / width - 1)
     own = look.mask((rows, columns))
-    within = float(np.count_nonzero(scene.ink[rows, columns] & ~own))
+    within = float(np.count_nonzero(scene.all_ink[rows, columns] & ~own))
     reach = round(NEARBY * size)
     nearby = (
         slice(max(0, rows.start - reach), rows.stop + reach),
         slice(max(0, columns.start - reach), columns.stop + reach),
     )
-    around = float(np.count_nonzero(scene.ink[nearby])) - area
+    around = float(np.count_nonzero(scene.all_ink[nearby])) - area
     own_touching = scene.touching(pieces)[chosen]
     values = [
         np.log(tall / height),
@@ -185,7 +185,7 @@ def _pale(look: Look, nearby: tuple[slice, slice]) -> float:
     density = np.asarray(Image.fromarray(scene.density[nearby]).reduce(factor))
     taken, ours = (
         np.asarray(Image.fromarray(mask.view(np.uint8) * 255).reduce(factor)) > 0
-        for mask in (scene.ink[nearby], own)
+        for mask in (scene.all_ink[nearby], own)
     )
     pale = continued(may_be_ink(density, scene.limit, 3) | ours, ours) & ~taken
     return int(np.count_nonzero(pale)) / max(1, int(np.count_nonzero(ours)))

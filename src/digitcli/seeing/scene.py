@@ -56,7 +56,9 @@ class Scene:
     limit : float
         The density at which ink begins.
     ink : ndarray of bool, shape (height, width)
-        Which pixels are ink.
+        Which pixels are ink,
+    all_ink : ndarray of bool, shape (height, width)
+        of this or another pen.
 
     Raises
     ------
@@ -80,7 +82,7 @@ class Scene:
         self.sheet = sheet = view.sheet
         self.widest = widest
         self.weight = weight
-        self.by_one_pen = False
+        self.by_one_pen = self.by_thick_pen = False
         narrow = widest is not None and not view.is_even
         self.evidence = view.page_evidence if narrow else view.evidence
         self.dark = self.evidence < 0 if dark is None else dark
@@ -97,6 +99,7 @@ class Scene:
         if weight == "heavy":
             self.limit = heavy_limit(self.density[self.ink])
             self.ink = self.density > self.limit
+        self.all_ink = self.ink
         if not self.ink.any():
             raise ImageError(NO_INK)
 
@@ -121,7 +124,7 @@ class Scene:
         scene = copy(self)
         scene._forget()
         scene.ink = own
-        scene.by_one_pen = True
+        scene.by_one_pen = scene.by_thick_pen = True
         return scene
 
     def without(self, foreign: Mask) -> Scene:
@@ -136,7 +139,7 @@ class Scene:
         scene._forget()
         scene.density = np.where(dilate(foreign, 5), 0, self.density).astype(np.float32)
         scene.limit = threshold(scene.density)
-        scene.ink = ink_mask(scene.density, scene.limit)
+        scene.ink = scene.all_ink = ink_mask(scene.density, scene.limit)
         if not scene.ink.any():
             raise ImageError(NO_INK)
         return scene
@@ -226,7 +229,7 @@ class Scene:
                 float(steep[around][outline].mean()) / max(bare, 1e-6)
                 for steep, bare in zip(self.view.steepness, self._bare_steepness, strict=True)
             )
-        close = dilate(mask, reach) & ~self.ink[around]
+        close = dilate(mask, reach) & ~self.all_ink[around]
         if self.sheet is not None:
             close &= self.sheet.inside[around]
         density = self.density[around]
