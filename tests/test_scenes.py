@@ -134,6 +134,20 @@ def test_one_pen_is_one_pen(colour: tuple[int, int, int]) -> None:
     assert find_pens(plain(drawn(5)), drawn(5) > 0.5) == []
 
 
+def test_thick_strokes_are_told_from_thin_ones_that_touch_them() -> None:
+    ink = drawn(7, pen=0.14)
+    image = written(ink)
+    ImageDraw.Draw(image).arc([125, 85, 290, 330], 240, 200, fill=BLUE, width=6)
+    scene = Scene(View(grainy(image)))
+    usual = np.count_nonzero(scene.ink & (ink > 0.5)) / np.count_nonzero(scene.ink)
+    thick = scene.thick()
+    assert thick is not None
+    assert np.count_nonzero(thick.ink & (ink > 0.5)) > 0.95 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(thick.ink & (ink < 0.1)) < 0.05 * np.count_nonzero(thick.ink)
+    assert usual < 0.8
+    assert Scene(View(grainy(written(drawn(8))))).thick() is None
+
+
 def test_dense_ink_is_told_from_a_shadow() -> None:
     ink = drawn(4)
     picture = under_a_finger(ink)
@@ -141,6 +155,18 @@ def test_dense_ink_is_told_from_a_shadow() -> None:
     shade = ink < 0.1
     assert np.count_nonzero(usual.ink & shade) > 5 * np.count_nonzero(heavy.ink & shade)
     assert np.count_nonzero(heavy.ink & (ink > 0.5)) > 0.9 * np.count_nonzero(ink > 0.5)
+
+
+@pytest.mark.parametrize("digit", [2, 3, 5, 8])
+def test_pale_ink_continues_dark_ink(digit: int) -> None:
+    """The pen hardly touches the paper in the middle of the digit."""
+    ink = drawn(digit)
+    touch = np.clip(np.abs(np.linspace(-2, 2, len(ink))), 0.12, 1).astype(np.float32)[:, None]
+    picture = grainy(written(ink * touch))
+    usual, faint = Scene(View(picture)), Scene(View(picture), weight="faint")
+    assert np.count_nonzero(usual.ink & (ink > 0.5)) < 0.9 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(faint.ink & (ink > 0.5)) > 0.98 * np.count_nonzero(ink > 0.5)
+    assert np.count_nonzero(faint.ink & (ink < 0.1)) < 0.02 * np.count_nonzero(ink > 0.5)
 
 
 @pytest.mark.parametrize("side", [24, 40, 200])

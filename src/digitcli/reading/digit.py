@@ -37,7 +37,8 @@ ONE_PEN = 3.0
 """A digit is written with one pen: where two were used, a look at the ink of one is likelier."""
 CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor, and so
-must a look without rules where they may be the digit's own strokes."""
+must a look without rules where they may be the digit's own strokes, and one without thin strokes,
+which may have crossed it out."""
 LEAST = 0.02
 """Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
@@ -147,15 +148,18 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
 
     small = max(picture.shape[:2]) < ROOM_FOR_SHADOWS
     whole = View(picture)
-    dark = None
+    first: Scene | None = None
     for scene in seen(whole):
-        dark = scene.dark if dark is None else dark
+        first = first or scene
         yield scene
-    if dark is None and fixed is not None:
+    dark = None if first is None else first.dark
+    if first is None and fixed is not None:
         return  # no ink of the polarity that was asked for
     for paper in find_papers(picture)[:MOST_PAPERS]:
         yield from seen(View(picture, cut_out(picture, paper)))
-    if dark is not None and not small:
+    if first is not None and not small:
+        if thick := first.thick():
+            yield thick
         for widest in WIDTHS:
             yield from both(whole, dark, widest=widest)
         for weight in "faint", "heavy":
@@ -213,7 +217,9 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             if scene.weight == "heavy" or scene.widest == WIDTHS[-1]:
                 found /= THIN
-            if scene.by_one_pen:
+            if scene.by_thick_pen:
+                found /= AGAINST
+            elif scene.by_one_pen:
                 found *= ONE_PEN
             if found > odds:
                 best, most, odds = look, likely, found

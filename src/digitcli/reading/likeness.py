@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.seeing.grouping import HELD
+from digitcli.seeing.ink import continued, may_be_ink
 from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.scene import Scene
@@ -26,8 +27,10 @@ SIDE = 20
 """Pixels of the image of a look."""
 NEARBY = 0.2
 """Ink that is not taken for the digit's counts as near up to this share of its size."""
-PALE = 0.4
-"""What is this dense, against the least dense ink, may be pale ink."""
+ROOM_FOR_PALE_INK = 64
+"""In smaller pictures the edges of all strokes are pale."""
+COARSE = 48
+"""Longer side of the reduced look, at least, on which pale ink is sought."""
 WITHIN = 5.0
 """Bounds of the features."""
 
@@ -118,15 +121,13 @@ def _numbers(look: Look) -> Float32Array:
     across = abs((rows.start + rows.stop) / height - 1)
     along = abs((columns.start + columns.stop) / width - 1)
     own = look.mask((rows, columns))
-    within = float(np.count_nonzero(scene.ink[rows, columns] & ~own))
+    within = float(np.count_nonzero(scene.all_ink[rows, columns] & ~own))
     reach = round(NEARBY * size)
     nearby = (
         slice(max(0, rows.start - reach), rows.stop + reach),
         slice(max(0, columns.start - reach), columns.stop + reach),
     )
-    around = float(np.count_nonzero(scene.ink[nearby])) - area
-    close = scene.density[nearby]
-    pale = float(np.count_nonzero((close > PALE * scene.limit) & ~scene.ink[nearby]))
+    around = float(np.count_nonzero(scene.all_ink[nearby])) - area
     own_touching = scene.touching(pieces)[chosen]
     values = [
         np.log(tall / height),
@@ -141,7 +142,7 @@ def _numbers(look: Look) -> Float32Array:
         area / max(1.0, float(scene.all_pieces.area.sum())),
         min(within / area, 2.0) * 2,
         min(around / area, 2.0) * 2,
-        min(pale / area, 2.0) * 2,
+        min(_pale(look, nearby), 2.0) * 2,
         np.log(np.count_nonzero(chosen)),
         min(largest, 4.0),
         min(float(np.count_nonzero(sizes[others] >= 0.5 * size)), 6.0) / 2,
@@ -172,6 +173,22 @@ def _numbers(look: Look) -> Float32Array:
         float(look.rank > 0),
     ]
     return np.clip(np.array(values, np.float32), -WITHIN, WITHIN)
+
+
+def _pale(look: Look, nearby: tuple[slice, slice]) -> float:
+    """How much pale ink continues the digit that is not taken for ink, as a share of the digit."""
+    scene = look.scene
+    if max(scene.picture.shape[:2]) < ROOM_FOR_PALE_INK:
+        return 0.0
+    own = look.mask(nearby)
+    factor = max(1, max(own.shape) // COARSE)
+    density = np.asarray(Image.fromarray(scene.density[nearby]).reduce(factor))
+    taken, ours = (
+        np.asarray(Image.fromarray(mask.view(np.uint8) * 255).reduce(factor)) > 0
+        for mask in (scene.all_ink[nearby], own)
+    )
+    pale = continued(may_be_ink(density, scene.limit, 3) | ours, ours) & ~taken
+    return int(np.count_nonzero(pale)) / max(1, int(np.count_nonzero(ours)))
 
 
 def likeness(looks: list[Look]) -> Float32Array:

@@ -6,11 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digitcli.seeing.morphology import Float32Array, Mask, blur, label
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, label
 from digitcli.seeing.quantile import quantile
 
 FAINT = 0.7
 """Ink may be this much fainter than the threshold where it continues darker ink."""
+
+PALEST = 0.2
+"""The palest ink, where the pen hardly touched, has this share of the threshold's density,"""
+ABOVE = 3.0
+"""and stands out from the paper by this much more than most of the paper varies."""
+FRINGE = 0.5
+"""What has less of the density of the ink nearby is that ink's blurred edge,"""
+BLURRED = 0.004
+"""which is as wide as this share of the picture's longer side."""
+LIFTED = 1.3
+"""Pale ink counts as this dense, against the threshold."""
 
 NOISY = 4
 """Ink must be darker than the noise of the paper by this factor, or the picture is smoothed."""
@@ -107,8 +118,53 @@ def heavy_limit(ink: Float32Array) -> float:
 
 def ink_mask(density: Float32Array, limit: float) -> Mask:
     """Ink above the threshold, and fainter ink that continues it (hysteresis)."""
-    mask = density > FAINT * limit
+    return continued(density > FAINT * limit, density > limit)
+
+
+def may_be_ink(smooth: Float32Array, limit: float, around: int) -> Mask:
+    """What stands out from the paper, however pale, and is not the blurred edge of darker ink.
+
+    Parameters
+    ----------
+    smooth : ndarray of float32, shape (height, width)
+        Density, without grain.
+    limit : float
+        The density at which ink usually begins.
+    around : int
+        Side of the square that a blurred edge lies in, with its ink.
+    """
+    low, middle, high = (quantile(smooth, share) for share in (0.3, 0.5, 0.7))
+    palest = max(PALEST * limit, middle + ABOVE * (high - low))
+    return np.asarray(smooth > np.maximum(palest, FRINGE * dilate(smooth, around)))
+
+
+def continued(mask: Mask, certain: Mask) -> Mask:
+    """Keep the pieces of a mask that hold something certain."""
     labels, count = label(mask)
-    strong = np.zeros(count + 1, bool)
-    strong[labels[density > limit]] = True
-    return strong[labels]
+    kept = np.zeros(count + 1, bool)
+    kept[labels[certain]] = True
+    kept[0] = False
+    return kept[labels]
+
+
+def pale_ink(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
+    """Follow ink to where the pen hardly touched the paper.
+
+    Parameters
+    ----------
+    density : ndarray of float32, shape (height, width)
+        With the light evened out, lest uneven paper is taken for pale ink.
+    limit : float
+        The density at which ink usually begins.
+
+    Returns
+    -------
+    density : ndarray of float32, shape (height, width)
+        Above `limit` wherever there is ink.
+    mask : ndarray of bool, shape (height, width)
+        Ink above the limit, and all that continues it and is not its blurred edge.
+    """
+    around = max(1, round(BLURRED * max(density.shape))) * 2 + 1
+    mask = continued(may_be_ink(blur(density, 3), limit, around), density > limit)
+    lifted = np.maximum(density, min(1.0, LIFTED * limit))
+    return np.where(mask, lifted, np.minimum(density, limit)).astype(np.float32), mask

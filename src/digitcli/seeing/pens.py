@@ -1,4 +1,7 @@
-"""Which ink was written with which pen: a red ring around a blue digit, red rules under pencil."""
+"""Which ink was written with which pen: a red ring around a blue digit, red rules under pencil.
+
+Pens differ in colour, or in the width of their strokes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.seeing.decode import Picture
-from digitcli.seeing.morphology import Float32Array, Mask, blur
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
 from digitcli.seeing.quantile import median
 
 LEAST_INK = 40
@@ -17,6 +20,10 @@ SPREAD = 0.45
 """and the most that pixels of one pen differ from their mean, against that distance."""
 SHARE = 0.06
 """Each pen wrote at least this share of the ink."""
+CORE = 0.05
+"""The thickest strokes are so wide that this share of the ink lies in their middle,"""
+THINNER = 0.6
+"""and strokes narrower than this share of that are another pen's."""
 
 
 def find_pens(picture: Picture, ink: Mask) -> list[Mask]:
@@ -49,6 +56,21 @@ def find_pens(picture: Picture, ink: Mask) -> list[Mask]:
     first = blur(votes, 3) > 0
     pens = [ink & first, ink & ~first]
     return pens if all(pen.any() for pen in pens) else []
+
+
+def thick_strokes(ink: Mask) -> Mask | None:
+    """Return what a thick pen wrote, without thin rings and lines, even where they touch it.
+
+    None if all strokes are of one width.
+    """
+    area = np.count_nonzero(ink)
+    radius, core = 0, ink
+    while np.count_nonzero(core := erode(core, 3)) >= CORE * area:
+        radius += 1
+    least = max(1, round(THINNER * radius))
+    thick = dilate(erode(ink, 2 * least + 1), 2 * least + 3) & ink
+    share = np.count_nonzero(thick) / area
+    return thick if SHARE < share < 1 - SHARE else None
 
 
 def _split(hues: NDArray[np.float64], strength: NDArray[np.float64]) -> NDArray[np.bool_] | None:

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
-from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, threshold
-from digitcli.seeing.light import ink_density
+from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
+from digitcli.seeing.light import WIDEST, ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
-from digitcli.seeing.pens import find_pens
+from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rules import Rules, find_rules
 from digitcli.seeing.view import View
 
 FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
-FAINT = 0.5
-"""Faint strokes are this dense, against others."""
 LEAST = 3
 """Pixels that a picture of a digit has on each side."""
 Weight = Literal["usual", "faint", "heavy"]
@@ -44,8 +42,9 @@ class Scene:
     widest : float, optional
         What is wider than this share of the picture's longer side is shadow, not stroke.
     weight : {"usual", "faint", "heavy"}
-        What counts as ink: what is at least half as dense as most strokes; half of that, too; or
-        only the denser of two kinds of it, such as strokes in the shadow of a hand.
+        What counts as ink: what is at least half as dense as most strokes; all that continues it,
+        too, however pale; or only the denser of two kinds of it, such as strokes in the shadow of
+        a hand.
 
     Attributes
     ----------
@@ -57,7 +56,9 @@ class Scene:
     limit : float
         The density at which ink begins.
     ink : ndarray of bool, shape (height, width)
-        Which pixels are ink.
+        Which pixels are ink,
+    all_ink : ndarray of bool, shape (height, width)
+        of this or another pen.
 
     Raises
     ------
@@ -81,20 +82,24 @@ class Scene:
         self.sheet = sheet = view.sheet
         self.widest = widest
         self.weight = weight
-        self.by_one_pen = False
+        self.by_one_pen = self.by_thick_pen = False
         narrow = widest is not None and not view.is_even
         self.evidence = view.page_evidence if narrow else view.evidence
         self.dark = self.evidence < 0 if dark is None else dark
+        if weight == "faint":
+            widest = widest or WIDEST
         density = ink_density(values, view.edge, dark=self.dark, widest=widest)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
         if weight == "faint":
-            self.limit *= FAINT
-        self.ink = ink_mask(self.density, self.limit)
+            self.density, self.ink = pale_ink(self.density, self.limit)
+        else:
+            self.ink = ink_mask(self.density, self.limit)
         if weight == "heavy":
             self.limit = heavy_limit(self.density[self.ink])
             self.ink = self.density > self.limit
+        self.all_ink = self.ink
         if not self.ink.any():
             raise ImageError(NO_INK)
 
@@ -111,6 +116,17 @@ class Scene:
             found.append(scene)
         return found
 
+    def thick(self) -> Scene | None:
+        """Return a scene with thick strokes only, None if all strokes are of one width."""
+        own = thick_strokes(self.ink)
+        if own is None:
+            return None
+        scene = copy(self)
+        scene._forget()
+        scene.ink = own
+        scene.by_one_pen = scene.by_thick_pen = True
+        return scene
+
     def without(self, foreign: Mask) -> Scene:
         """Take a part of the ink for none, and see anew where ink begins.
 
@@ -123,7 +139,7 @@ class Scene:
         scene._forget()
         scene.density = np.where(dilate(foreign, 5), 0, self.density).astype(np.float32)
         scene.limit = threshold(scene.density)
-        scene.ink = ink_mask(scene.density, scene.limit)
+        scene.ink = scene.all_ink = ink_mask(scene.density, scene.limit)
         if not scene.ink.any():
             raise ImageError(NO_INK)
         return scene
@@ -213,7 +229,7 @@ class Scene:
                 float(steep[around][outline].mean()) / max(bare, 1e-6)
                 for steep, bare in zip(self.view.steepness, self._bare_steepness, strict=True)
             )
-        close = dilate(mask, reach) & ~self.ink[around]
+        close = dilate(mask, reach) & ~self.all_ink[around]
         if self.sheet is not None:
             close &= self.sheet.inside[around]
         density = self.density[around]
