@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, threshold
-from digitcli.seeing.light import ink_density
+from digitcli.seeing.light import PAPER_SIDE, ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
 from digitcli.seeing.pens import find_pens
 from digitcli.seeing.pieces import Regions
@@ -46,6 +46,8 @@ class Scene:
     weight : {"usual", "faint", "heavy"}
         What counts as ink: what is at least half as dense as most strokes; half of that, too; or
         only the denser of two kinds of it, such as strokes in the shadow of a hand.
+    side : int
+        Longer side of the reduced picture on which the lighting is estimated.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class Scene:
         dark: bool | None = None,
         widest: float | None = None,
         weight: Weight = "usual",
+        side: int = PAPER_SIDE,
     ) -> None:
         values = view.values
         if min(values.shape) < LEAST or np.ptp(values) < FLAT:
@@ -85,7 +88,7 @@ class Scene:
         narrow = widest is not None and not view.is_even
         self.evidence = view.page_evidence if narrow else view.evidence
         self.dark = self.evidence < 0 if dark is None else dark
-        density = ink_density(values, view.edge, dark=self.dark, widest=widest)
+        density = ink_density(values, view.edge, dark=self.dark, widest=widest, side=side)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
@@ -135,7 +138,7 @@ class Scene:
     @cached_property
     def rules(self) -> Rules:
         """What is ruled: lines from side to side, boxes, underlines."""
-        return find_rules(self.ink)
+        return find_rules(self.ink, self.view.outside)
 
     @cached_property
     def pieces(self) -> Regions:
