@@ -28,7 +28,7 @@ from digitcli.reading.search import best_path
 from digitcli.reading.split import Piece, Stroke, split
 from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.light import SHADOWED_SIDE, shrink
+from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE, shrink
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import (
@@ -61,6 +61,8 @@ LEAST_SIDE = 4
 """Pixels on the shorter side below which nothing is looked for."""
 FAINTEST = 8 / 255
 """Less contrast than this is no ink."""
+ROOM_FOR_SHADOWS = 256
+"""In smaller pictures the edges of shadows are wider than strokes, if there are any."""
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 WRITING = 3.0
@@ -243,8 +245,11 @@ def read_rows(
         if way.kind == "sheet" and _differ_by_edges(rows, best):
             best, most = rows, score
         elif rows and most < CLEAR and score > most + (BETTER if best else 0):
-            # a sheet with a part of the row only, such as one box of several, is none
-            part = way.kind == "sheet" and _is_part(rows, best)
+            # a sheet with a part of the row only, such as one box of several, is none; and what
+            # strokes enclose may look like a digit
+            part = _count(rows) < _count(best) / 2 and (
+                way.kind == "last" or (way.kind == "sheet" and _stand_among(rows, best))
+            )
             if not part or most < POOR:
                 best, most = rows, score
     if not best:
@@ -260,10 +265,8 @@ def _count(rows: list[Row]) -> int:
     return sum(len(row.digits) for row in rows)
 
 
-def _is_part(inner: list[Row], outer: list[Row]) -> bool:
-    """Whether rows are less than half of others, and stand where they do."""
-    if _count(inner) >= _count(outer) / 2:
-        return False
+def _stand_among(inner: list[Row], outer: list[Row]) -> bool:
+    """Whether all digits of some rows are among those of others, too."""
     others = [digit.box for row in outer for digit in row.digits]
     return all(
         any(_overlap(digit.box, box) > ALIKE for box in others)
@@ -329,6 +332,9 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
+    fine = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
+    view = View(picture)
+
     def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
@@ -341,16 +347,16 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
         foreign = enters_from_frame(found)
-        dark = -scene.view.values if scene.dark else scene.view.values
-        foreign |= merges_with_paper(found, found.touching, dark)
+        if fine:
+            dark = -scene.view.values if scene.dark else scene.view.values
+            foreign |= merges_with_paper(found, found.touching, dark)
         if _is_apart(scene.sheet):
             edge = scene.touching(found) & lies_along_rim(found, scene.sheet.inside)
             foreign |= found.mask(edge)
         # the edge of a sheet has another contrast than the pen
         return scene.without(foreign) if foreign.any() else scene
 
-    view = View(picture)
-    see = partial(Scene, widest=NARROW, side=SHADOWED_SIDE)
+    see = partial(Scene, widest=NARROW, side=SHADOWED_SIDE if fine else PAPER_SIDE)
     try:
         whole = see(view, dark=fixed)
         usual = cleared(whole)
@@ -417,10 +423,16 @@ def _is_print(found: Regions, rows: list[NDArray[np.intp]], ink: Ink, model: Mod
 
 
 def _is_edge(row: Row, width: int) -> bool:
-    """Whether a row is nothing but an upright mark along a side: the edge of the sheet."""
-    left, top, right, bottom = row.digits[0].box
-    near = min(left, width - right) <= BESIDE_EDGE * (bottom - top)
-    return len(row.digits) == 1 and near and right - left <= UPRIGHT * (bottom - top)
+    """Whether a row is nothing but upright marks along one side: the edge of the sheet."""
+
+    def upright(box: Box) -> bool:
+        left, top, right, bottom = box
+        near = min(left, width - right) <= BESIDE_EDGE * (bottom - top)
+        return near and right - left <= UPRIGHT * (bottom - top)
+
+    boxes = [digit.box for digit in row.digits]
+    narrow = max(box[2] for box in boxes) - min(box[0] for box in boxes) < width / 2
+    return narrow and all(map(upright, boxes))
 
 
 def _are_stripes(row: Row, shape: tuple[int, ...]) -> bool:

@@ -32,8 +32,9 @@ TEETH, MOSTLY = 3, 0.7
 """A comb has at least so many teeth, and hardly anything else is like them."""
 RIM = 0.03
 """The rim of a sheet is as wide as this share of its shorter side."""
-HALO, MERGING = 15, 0.15
-"""So many pixels across, around a stroke, no more than this share of the paper is as dark as it."""
+HALO, MERGING = 0.008, 0.15
+"""So far from a stroke, as a share of the picture's longer side, hardly any of the paper is as dark
+as the stroke: no more than this share."""
 NEAR = 0.35
 """Parts are nearer than this share of the typical height to what they belong to."""
 
@@ -145,14 +146,16 @@ def merges_with_paper(found: Regions, chosen: NDArray[np.bool_], values: Float32
         Those of the pieces.
     """
     merging = np.zeros(len(found.area), np.bool_)
+    halo = max(2, round(HALO * max(values.shape)))
+    inner, outer = 2 * (halo // 2) + 1, 2 * halo + 1
     for number in np.flatnonzero(chosen):
         window = (
-            slice(max(0, found.top[number] - HALO), found.bottom[number] + HALO),
-            slice(max(0, found.left[number] - HALO), found.right[number] + HALO),
+            slice(max(0, found.top[number] - halo), found.bottom[number] + halo),
+            slice(max(0, found.left[number] - halo), found.right[number] + halo),
         )
         labels, dark = found.labels[window], values[window]
         own = labels == number + 1
-        beside = dilate(own, HALO) & ~dilate(own, 5) & (labels == 0)
+        beside = dilate(own, outer) & ~dilate(own, inner) & (labels == 0)
         if beside.any():
             ink, paper = median(dark[own]), quantile(dark[beside], 0.1)
             merging[number] = (dark[beside] > (ink + paper) / 2).mean() > MERGING
