@@ -20,6 +20,8 @@ from digitcli.reading.rows import read_page, read_rows
 from digitcli.reading.search import best_path
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.seeing.morphology import label
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rows import lies_along_rim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import draw_row
@@ -152,6 +154,61 @@ def test_a_dark_table_around_the_sheet_and_a_shadow_are_left_out(model: Model) -
     photo = np.full((image.height + 60, image.width + 40), 40, np.uint8)
     photo[:-60, 40:] = np.asarray(image) * 0.7 * light + 30
     assert texts(Image.fromarray(photo), model) == ["2074", "9865"]
+
+
+def test_straight_1s_in_boxes_are_no_sides_of_them(model: Model) -> None:
+    image = page("2 7 4", pitch=60, margin=30).crop((0, 20, 360, 130))
+    draw = ImageDraw.Draw(image)
+    for place in range(5):
+        draw.rectangle((30 + 60 * place, 20, 90 + 60 * place, 90), outline=90, width=2)
+    for x in (120, 240):
+        draw.line((x, 32, x - 3, 78), 0, 3)
+    assert texts(image, model) == ["21714"]
+
+
+def test_the_edge_of_a_hard_shadow_is_no_stroke(model: Model) -> None:
+    image = np.asarray(page("20741", pitch=80, margin=60)).astype(float)
+    rows, columns = np.indices(image.shape)
+    lit = 1 - 0.6 * np.clip((columns - 0.8 * rows - 240) / 2, 0, 1)
+    photo = Image.fromarray(((0.8 * image + 30) * lit).astype(np.uint8))
+    assert texts(photo.resize((1000, photo.height * 1000 // photo.width)), model) == ["20741"]
+
+
+def on_table(sheet: Image.Image, turn: float, table: Image.Image) -> Image.Image:
+    """Lay a sheet in the middle of a table."""
+    lying = Image.merge("LA", (sheet, Image.new("L", sheet.size, 255)))
+    turned = lying.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    left, top = ((table.size[side] - turned.size[side]) // 2 for side in (0, 1))
+    photo = table.copy()
+    photo.paste(turned.getchannel("L"), (left, top), turned.getchannel("A"))
+    return photo
+
+
+def test_a_digit_at_the_edge_of_a_sheet_is_no_remnant_of_it() -> None:
+    inside = np.zeros((200, 400), np.bool_)
+    inside[10:190, 10:390] = True
+    drawn = Image.new("1", (400, 200))
+    draw = ImageDraw.Draw(drawn)
+    draw.line((389, 60, 370, 130), 1, 4)  # a 1 whose upper end reaches the edge
+    draw.line((60, 12, 200, 14), 1, 3)
+    found = Regions.of(np.asarray(drawn))
+    assert lies_along_rim(found, inside).tolist() == [True, False]
+
+
+def test_rules_end_where_the_sheet_does(model: Model) -> None:
+    sheet = page("754").crop((20, 20, 192, 150))
+    ImageDraw.Draw(sheet).line((0, 76, sheet.width, 76), 130, 1)
+    photo = on_table(sheet, 6, Image.new("L", (300, 220), 40))
+    assert texts(photo, model) == ["754"]
+
+
+def test_stripes_of_a_cloth_are_no_row_of_1s(model: Model) -> None:
+    cloth = Image.new("L", (420, 250), 225)
+    draw = ImageDraw.Draw(cloth)
+    for x in range(10, 420, 36):
+        draw.line((x, 0, x, 250), 90, 9)
+    photo = on_table(page("7382").crop((20, 10, 236, 160)), 3, cloth)
+    assert texts(photo, model) == ["7382"]
 
 
 def test_the_pattern_decides_how_many_digits_and_which(model: Model) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,17 @@ from digitcli.reading.search import best_path
 from digitcli.reading.split import Piece, Stroke, split
 from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.light import shrink
+from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE, shrink
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.rows import enters_from_frame, find_rows, heights, weighted_median
+from digitcli.seeing.rows import (
+    enters_from_frame,
+    find_rows,
+    heights,
+    lies_along_rim,
+    merges_with_paper,
+    weighted_median,
+)
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.view import View
 
@@ -54,6 +61,8 @@ LEAST_SIDE = 4
 """Pixels on the shorter side below which nothing is looked for."""
 FAINTEST = 8 / 255
 """Less contrast than this is no ink."""
+ROOM_FOR_SHADOWS = 256
+"""In smaller pictures the edges of shadows are wider than strokes, if there are any."""
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 WRITING = 3.0
@@ -62,8 +71,10 @@ CLEAR = 2.5
 """By how much they exceed that in rows so clear that no other way of seeing is tried,"""
 BETTER = 2.0
 """by how much more they must in another way than the one before,"""
-POOR = -1.5
-"""and where hardly any writing is seen, so that the other polarity is tried."""
+UNSURE, POOR = 1.0, -1.5
+"""where so little writing is seen that the other polarity is tried, and where hardly any is."""
+ALIKE = 0.5
+"""Digits that share this part of the area that they cover are one."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
 """The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
 MOST_IN_ROW = 30
@@ -221,7 +232,7 @@ def read_rows(
             failed = way
             continue
         inked = True
-        if way.kind == "last" and most > POOR:
+        if way.kind == "last" and most > UNSURE:
             break
         if most >= CLEAR and way.kind != "sheet":
             if way.kind == "whole":
@@ -229,11 +240,16 @@ def read_rows(
             break
         rows = _rows_of(way, model, pattern)
         score = _mean_score(rows)
+        if not any(row.text().strip("1") for row in rows):  # edges and stripes are like 1s
+            score = min(score, UNSURE)
         if way.kind == "sheet" and _differ_by_edges(rows, best):
             best, most = rows, score
         elif rows and most < CLEAR and score > most + (BETTER if best else 0):
-            # a sheet with a part of the row only, such as one box of several, is none
-            part = way.kind == "sheet" and _count(rows) < _count(best) / 2
+            # a sheet with a part of the row only, such as one box of several, is none; and what
+            # strokes enclose may look like a digit
+            part = _count(rows) < _count(best) / 2 and (
+                way.kind == "last" or (way.kind == "sheet" and _stand_among(rows, best))
+            )
             if not part or most < POOR:
                 best, most = rows, score
     if not best:
@@ -247,6 +263,25 @@ def read_rows(
 
 def _count(rows: list[Row]) -> int:
     return sum(len(row.digits) for row in rows)
+
+
+def _stand_among(inner: list[Row], outer: list[Row]) -> bool:
+    """Whether all digits of some rows are among those of others, too."""
+    others = [digit.box for row in outer for digit in row.digits]
+    return all(
+        any(_overlap(digit.box, box) > ALIKE for box in others)
+        for row in inner
+        for digit in row.digits
+    )
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Area that two boxes share, as a share of what both cover."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    tall = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0, wide) * max(0, tall)
+    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (one, other)]
+    return shared / max(1, sum(areas) - shared)
 
 
 def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
@@ -297,6 +332,9 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
+    fine = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
+    view = View(picture)
+
     def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
@@ -307,25 +345,29 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield Way(ink, left, top, kind)
 
     def cleared(scene: Scene) -> Scene:
-        foreign = enters_from_frame(scene.rules.rest)
-        if _is_apart(scene.sheet):  # what is left of the edge of the sheet
-            found = Regions.of(scene.rules.rest)
-            foreign = foreign | found.mask(scene.touching(found))
+        found = Regions.of(scene.rules.rest)
+        foreign = enters_from_frame(found)
+        if fine:
+            dark = -scene.view.values if scene.dark else scene.view.values
+            foreign |= merges_with_paper(found, found.touching, dark)
+        if _is_apart(scene.sheet):
+            edge = scene.touching(found) & lies_along_rim(found, scene.sheet.inside)
+            foreign |= found.mask(edge)
         # the edge of a sheet has another contrast than the pen
         return scene.without(foreign) if foreign.any() else scene
 
-    view = View(picture)
+    see = partial(Scene, widest=NARROW, side=SHADOWED_SIDE if fine else PAPER_SIDE)
     try:
-        whole = Scene(view, dark=fixed, widest=NARROW)
+        whole = see(view, dark=fixed)
         usual = cleared(whole)
         yield from seen(usual, "whole")
     except ImageError as error:
         yield error
         return
-    see = partial(Scene, widest=NARROW)
+    sheets = [cut_out(picture, paper) for paper in find_papers(picture)[:MOST_PAPERS]]
     further = [
-        partial(see, View(picture, cut_out(picture, paper)), dark=fixed)
-        for paper in find_papers(picture)[:MOST_PAPERS]
+        partial(see, View(picture, sheet), dark=fixed)
+        for sheet in sorted(sheets, key=lambda sheet: not _is_apart(sheet))
     ]
     further.append(partial(see, view, dark=whole.dark, weight="heavy"))
     for form in further:
@@ -345,7 +387,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield error
 
 
-def _is_apart(sheet: Sheet | None) -> bool:
+def _is_apart(sheet: Sheet | None) -> TypeGuard[Sheet]:
     """Whether there is a sheet with edges on nearly all sides."""
     return sheet is not None and sheet.sides <= 1
 
@@ -361,9 +403,11 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     read = [_read_row(found, row, way.ink, model, pattern) for row in rows]
     written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
     kept = _without_smudges(written)
-    width = way.ink.mask.shape[1]
+    shape = way.ink.mask.shape
     return [
-        _moved(row, way.left, way.top) for row in kept if len(kept) == 1 or not _is_edge(row, width)
+        _moved(row, way.left, way.top)
+        for row in kept
+        if len(kept) == 1 or not (_is_edge(row, shape[1]) or _are_stripes(row, shape))
     ]
 
 
@@ -379,10 +423,24 @@ def _is_print(found: Regions, rows: list[NDArray[np.intp]], ink: Ink, model: Mod
 
 
 def _is_edge(row: Row, width: int) -> bool:
-    """Whether a row is nothing but an upright mark along a side: the edge of the sheet."""
-    left, top, right, bottom = row.digits[0].box
-    near = min(left, width - right) <= BESIDE_EDGE * (bottom - top)
-    return len(row.digits) == 1 and near and right - left <= UPRIGHT * (bottom - top)
+    """Whether a row is nothing but upright marks along one side: the edge of the sheet."""
+
+    def upright(box: Box) -> bool:
+        left, top, right, bottom = box
+        near = min(left, width - right) <= BESIDE_EDGE * (bottom - top)
+        return near and right - left <= UPRIGHT * (bottom - top)
+
+    boxes = [digit.box for digit in row.digits]
+    narrow = max(box[2] for box in boxes) - min(box[0] for box in boxes) < width / 2
+    return narrow and all(map(upright, boxes))
+
+
+def _are_stripes(row: Row, shape: tuple[int, ...]) -> bool:
+    """Whether a row is nothing but upright marks that go on beyond the frame: cloth, wood."""
+    if row.text().strip("1"):
+        return False
+    cut = [digit.box[1] <= 0 or digit.box[3] >= shape[0] for digit in row.digits]
+    return sum(cut) > len(cut) / 2
 
 
 def _read_row(

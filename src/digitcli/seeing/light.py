@@ -35,7 +35,9 @@ WIDEST = 1 / 4
 """Share of the picture's longer side that strokes are narrower than."""
 
 PAPER_SIDE = 128
-"""Longer side of the reduced picture on which the lighting of the paper is estimated."""
+"""Longer side of the reduced picture on which the lighting of the paper is estimated,"""
+SHADOWED_SIDE = 512
+"""and where hard shadows may lie across a page, whose edges are as narrow as strokes."""
 
 
 def shrink(picture: Picture, side: int) -> Picture:
@@ -108,7 +110,12 @@ def page_polarity_evidence(values: Float32Array) -> float:
 
 
 def ink_density(
-    values: Float32Array, edge: Float32Array, *, dark: bool, widest: float | None = None
+    values: Float32Array,
+    edge: Float32Array,
+    *,
+    dark: bool,
+    widest: float | None = None,
+    side: int = PAPER_SIDE,
 ) -> Float32Array:
     """How much darker than the paper each pixel is, as a share of the paper's brightness.
 
@@ -121,17 +128,20 @@ def ink_density(
         The values at the edge of the paper.
     dark : bool
         Whether the ink is darker than the paper.
-    widest : float, optional
+    widest, side
         As for `brightness`.
     """
     if not dark:
         values, edge = 1 - values, 1 - edge
-    lit = brightness(values, edge, widest)
+    lit = brightness(values, edge, widest, side)
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 
 def brightness(
-    values: Float32Array, edge: Float32Array, widest: float | None = None
+    values: Float32Array,
+    edge: Float32Array,
+    widest: float | None = None,
+    side: int = PAPER_SIDE,
 ) -> Float32Array:
     """The brightness that every pixel has or would have without dark ink.
 
@@ -147,13 +157,16 @@ def brightness(
     widest : float, optional
         What is narrower than this share of the longer side is taken out, whether or not the edge
         is evenly lit. By default it is a quarter.
+    side : int
+        Longer side of the reduced picture on which it is estimated: the larger, the sharper the
+        edges of shadows.
     """
     even = is_even(values, edge, tail=0.1) and not has_glare(values, edge)
     if widest is None and even:
         return np.full_like(values, median(edge))
     if max(values.shape) < TINY:
         return np.full_like(values, median(edge[edge >= (edge.min() + edge.max()) / 2]))
-    reduced = _resize(values, PAPER_SIDE)
+    reduced = _resize(values, side)
     size = int(max(reduced.shape) * (widest or WIDEST)) // 2 * 2 + 1
     closed = Image.fromarray(blur(erode(dilate(reduced, size), size), 3))
     height, width = values.shape

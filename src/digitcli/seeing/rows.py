@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.seeing.grouping import rings
-from digitcli.seeing.morphology import Mask
+from digitcli.seeing.morphology import Float32Array, Mask, dilate, erode
 from digitcli.seeing.pieces import Regions
+from digitcli.seeing.quantile import median, quantile
 
 Indices = NDArray[np.intp]
 
@@ -29,6 +30,11 @@ LOW, UPRIGHT, ALIKE = 0.75, 0.4, 0.12
 typical height (and of their own)."""
 TEETH, MOSTLY = 3, 0.7
 """A comb has at least so many teeth, and hardly anything else is like them."""
+RIM = 0.03
+"""The rim of a sheet is as wide as this share of its shorter side."""
+HALO, MERGING = 0.008, 0.15
+"""So far from a stroke, as a share of the picture's longer side, hardly any of the paper is as dark
+as the stroke: no more than this share."""
 NEAR = 0.35
 """Parts are nearer than this share of the typical height to what they belong to."""
 
@@ -106,14 +112,54 @@ def lies_against_frame(found: Regions, shape: tuple[int, ...]) -> NDArray[np.boo
     return np.asarray(against)
 
 
-def enters_from_frame(mask: Mask) -> Mask:
+def enters_from_frame(found: Regions) -> Mask:
     """What touches the frame and is too long to be a digit: table, thumb, edge of the sheet."""
-    found = Regions.of(mask)
     inner = ~found.touching
     if not inner.any():
-        return np.zeros_like(mask)
+        return np.zeros(found.labels.shape, np.bool_)
     typical = weighted_median(heights(found)[inner], found.area[inner])
     return found.mask(found.touching & (found.size > TALLEST * typical))
+
+
+def lies_along_rim(found: Regions, inside: Mask) -> NDArray[np.bool_]:
+    """What hardly leaves the rim of a sheet: remnants of its edge, but no digit that reaches it."""
+    reach = max(2, round(RIM * min(inside.shape)))
+    within = erode(np.pad(inside, 1), 2 * reach + 1)[1:-1, 1:-1]
+    inner = np.bincount(found.labels[within], minlength=len(found.area) + 1)[1:]
+    return np.asarray(inner < 0.5 * found.area)
+
+
+def merges_with_paper(found: Regions, chosen: NDArray[np.bool_], values: Float32Array) -> Mask:
+    """Parts of shadows: where they end, the paper beside is often as dark as they are.
+
+    Parameters
+    ----------
+    found : Regions
+    chosen : ndarray of bool, shape (n,)
+        The pieces in question.
+    values : ndarray of float32, shape (height, width)
+        Darkness.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+        Those of the pieces.
+    """
+    merging = np.zeros(len(found.area), np.bool_)
+    halo = max(2, round(HALO * max(values.shape)))
+    inner, outer = 2 * (halo // 2) + 1, 2 * halo + 1
+    for number in np.flatnonzero(chosen):
+        window = (
+            slice(max(0, found.top[number] - halo), found.bottom[number] + halo),
+            slice(max(0, found.left[number] - halo), found.right[number] + halo),
+        )
+        labels, dark = found.labels[window], values[window]
+        own = labels == number + 1
+        beside = dilate(own, outer) & ~dilate(own, inner) & (labels == 0)
+        if beside.any():
+            ink, paper = median(dark[own]), quantile(dark[beside], 0.1)
+            merging[number] = (dark[beside] > (ink + paper) / 2).mean() > MERGING
+    return found.mask(merging)
 
 
 def heights(found: Regions) -> Indices:

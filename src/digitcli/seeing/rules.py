@@ -41,6 +41,8 @@ LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH = 3, 2.0
 """A comb has at least so many teeth, at most so much thicker than its line."""
+CORNER = 3
+"""Pixels between the ends of two sides of a box that meet, at most."""
 BELOW = 0.8
 """Share of the ink's height that is above an underline."""
 SMALLEST_BOX, LONGEST_BOX = 12, 1.3
@@ -126,23 +128,33 @@ class Rules(NamedTuple):
     bare: Mask
 
 
-def find_rules(mask: Mask) -> Rules:
+def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     """Find what is ruled.
 
     Strokes that a line crosses stay whole, since only stretches as thin as the line are erased.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        The ink.
+    outside : ndarray of bool, shape (height, width), optional
+        What is not on the sheet: lines go from side to side of the sheet.
     """
     if min(mask.shape) < ROOM_FOR_LINES:
         return Rules(mask, True, mask)
-    lines = [(line, False) for line in find_lines(mask)]
-    lines += [(line, True) for line in find_lines(mask.T)]
+    beyond = None if outside is None else outside.T
+    lines = [(line, False) for line in find_lines(mask, outside)]
+    lines += [(line, True) for line in find_lines(mask.T, beyond)]
     flat = sum(not upright for _, upright in lines)
     roomy = min(mask.shape) >= ROOM_FOR_BOX
     boxed = min(flat, len(lines) - flat) >= 2 and roomy
-    sure = [(line, upright) for line, upright in lines if boxed or line.across]
+    meeting = _meeting(lines) if boxed else [False] * len(lines)
+    sure = [line for line, meets in zip(lines, meeting, strict=True) if meets or line[0].across]
     rest = _without(mask, sure) if sure else mask
     short = [line for line, upright in lines if not (boxed or upright or line.across)]
     below = [(line, False) for line in short if roomy and is_underline(line, rest)]
-    bare = _without(rest, below) if below else rest
+    loose = [line for line, meets in zip(lines, meeting, strict=True) if boxed and not meets]
+    bare = _without(rest, below + loose) if below or loose else rest
     for line, _ in below:
         bare = _without_teeth(bare, line)
     if not rest.any():
@@ -150,6 +162,29 @@ def find_rules(mask: Mask) -> Rules:
     flat = sum(not upright for _, upright in sure)
     certain = boxed or max(flat, len(sure) - flat) > 2
     return Rules(rest, certain, bare if bare.any() else rest)
+
+
+def _meeting(lines: list[tuple[Line, bool]]) -> list[bool]:
+    """Which lines end at, or cross, two of those in the other direction, as sides of boxes do.
+
+    A 1 in a box, or the bar of a 7, may be as straight as the sides, but is shorter.
+    """
+
+    def met(line: Line, other: Line) -> bool:
+        """Whether a line reaches another one, which is seen from its side."""
+        along, order = line.runs.column, np.argsort(line.runs.column, kind="stable")
+        middle = (line.runs.top + line.runs.bottom) / 2
+        level = (other.runs.top + other.runs.bottom) / 2
+        aside = np.abs(other.runs.column - np.interp(level, along[order], middle[order]))
+        # no runs are the other line's own where the two cross
+        level = level[aside <= 2 * (CORNER + median(line.runs.length))]
+        reach = CORNER + median(other.runs.length)
+        return bool(((level >= along.min() - reach) & (level <= along.max() + reach)).any())
+
+    return [
+        sum(met(line, other) for other, across in lines if across is not upright) >= 2
+        for line, upright in lines
+    ]
 
 
 def is_underline(line: Line, mask: Mask) -> bool:
@@ -212,20 +247,21 @@ def _without(mask: Mask, lines: list[tuple[Line, bool]]) -> Mask:
     return rest
 
 
-def find_lines(mask: Mask) -> list[Line]:
+def find_lines(mask: Mask, outside: Mask | None = None) -> list[Line]:
     """Find the nearly horizontal lines of a mask, those of each slope together."""
+    reached = mask if outside is None else mask | outside
     runs = Runs.of(mask)
     runs = runs[runs.length <= max(3, THIN * max(mask.shape))]
     lines: list[Line] = []
     while len(runs) >= SHORTEST * mask.shape[1]:
-        found, runs = _parallel_lines(mask, runs)
+        found, runs = _parallel_lines(mask, reached, runs)
         if not found:
             break
         lines += found
     return lines
 
 
-def _parallel_lines(mask: Mask, runs: Runs) -> tuple[list[Line], Runs]:
+def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], Runs]:
     """Find the lines of the slope that most runs agree on, and the runs that are on none of them.
 
     This is a Hough transform: each run votes, for every slope, for the height at which a line
@@ -258,10 +294,12 @@ def _parallel_lines(mask: Mask, runs: Runs) -> tuple[list[Line], Runs]:
         if np.count_nonzero(on) < least:
             continue
         left, right = runs[on].column.min(), runs[on].column.max() + 1
-        inked = _inked(mask, median(height[on]) * step + lowest, slope, step)
+        level = median(height[on]) * step + lowest
+        inked = _inked(mask, level, slope, step)
         if right - left >= least and inked[left:right].mean() >= UNBROKEN:
             # A stroke of a tightly cut digit may be as long, but ends short of a side.
-            across = inked[0] and inked[-1] and inked.mean() >= UNBROKEN
+            drawn = inked if reached is mask else _inked(reached, level, slope, step)
+            across = drawn[0] and drawn[-1] and drawn.mean() >= UNBROKEN
             lines.append(Line(runs[on], across=bool(across)))
             free &= ~on
     return lines, runs[free]

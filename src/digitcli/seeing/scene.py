@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
-from digitcli.seeing.light import WIDEST, ink_density
+from digitcli.seeing.light import PAPER_SIDE, WIDEST, ink_density
 from digitcli.seeing.morphology import Mask, dilate, erode
 from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
@@ -45,6 +45,8 @@ class Scene:
         What counts as ink: what is at least half as dense as most strokes; all that continues it,
         too, however pale; or only the denser of two kinds of it, such as strokes in the shadow of
         a hand.
+    side : int
+        Longer side of the reduced picture on which the lighting is estimated.
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class Scene:
         dark: bool | None = None,
         widest: float | None = None,
         weight: Weight = "usual",
+        side: int = PAPER_SIDE,
     ) -> None:
         values = view.values
         if min(values.shape) < LEAST or np.ptp(values) < FLAT:
@@ -88,7 +91,7 @@ class Scene:
         self.dark = self.evidence < 0 if dark is None else dark
         if weight == "faint":
             widest = widest or WIDEST
-        density = ink_density(values, view.edge, dark=self.dark, widest=widest)
+        density = ink_density(values, view.edge, dark=self.dark, widest=widest, side=side)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
@@ -151,7 +154,7 @@ class Scene:
     @cached_property
     def rules(self) -> Rules:
         """What is ruled: lines from side to side, boxes, underlines."""
-        return find_rules(self.ink)
+        return find_rules(self.ink, self.view.outside)
 
     @cached_property
     def pieces(self) -> Regions:
