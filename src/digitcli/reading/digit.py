@@ -27,8 +27,9 @@ from digitcli.seeing.view import View
 if TYPE_CHECKING:
     from PIL import Image
 
-SURE, SUREST = 0.95, 0.98
-"""The first look, and any other, is taken without trying more if it is this likely."""
+SURE, SUREST = 0.9, 0.95
+"""The first look, and any other, is taken without trying more if it is this likely. A look that is
+as likely as the second leaves no doubt."""
 USUAL = 2.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
 THIN = 30.0
@@ -39,7 +40,7 @@ CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor, and so
 must a look without rules where they may be the digit's own strokes, and one without thin strokes,
 which may have crossed it out."""
-LEAST = 0.02
+LEAST = 0.005
 """Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
 """Where light is uneven in the midst of the paper, strokes are narrower than one of these."""
@@ -254,7 +255,7 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
             raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
-    return Found(look, 0.0 if likely >= SURE else 1 - likely, others(look))
+    return Found(look, 0.0 if likely >= SUREST else 1 - likely, others(look))
 
 
 def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
