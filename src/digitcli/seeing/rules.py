@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ class Runs:
     def __len__(self) -> int:
         return len(self.column)
 
-    def __getitem__(self, chosen: NDArray[np.bool_]) -> Runs:
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Runs:
         return Runs(self.column[chosen], self.top[chosen], self.bottom[chosen])
 
     @property
@@ -181,10 +182,12 @@ def _meeting(lines: list[tuple[Line, bool]]) -> list[bool]:
         reach = CORNER + median(other.runs.length)
         return bool(((level >= along.min() - reach) & (level <= along.max() + reach)).any())
 
-    return [
-        sum(met(line, other) for other, across in lines if across is not upright) >= 2
-        for line, upright in lines
-    ]
+    def meets_two(line: Line, upright: bool) -> bool:
+        others = (other for other, across in lines if across is not upright)
+        met_by = (other for other in others if met(line, other))
+        return len(list(islice(met_by, 2))) == 2  # in a grid the first ones do
+
+    return [meets_two(line, upright) for line, upright in lines]
 
 
 def is_underline(line: Line, mask: Mask) -> bool:
@@ -286,14 +289,18 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
     height = heights(slope)
     lines = []
     free = np.ones(len(runs), bool)
+    order = np.argsort(height, kind="stable")
+    ranked, length = height[order], runs.length
     for peak in np.flatnonzero(votes[best] >= least):
-        on = free & (height >= peak - 0.5) & (height < peak + 2.5)
-        if np.count_nonzero(on) < least:
+        first, last = np.searchsorted(ranked, (peak - 0.5, peak + 2.5))
+        on = order[first:last]
+        on = on[free[on]]
+        if len(on) < least:
             continue
-        on[on] = runs[on].length <= 1.5 * median(runs[on].length) + 1
-        if np.count_nonzero(on) < least:
+        on = on[length[on] <= 1.5 * median(length[on]) + 1]
+        if len(on) < least:
             continue
-        left, right = runs[on].column.min(), runs[on].column.max() + 1
+        left, right = runs.column[on].min(), runs.column[on].max() + 1
         level = median(height[on]) * step + lowest
         inked = _inked(mask, level, slope, step)
         if right - left >= least and inked[left:right].mean() >= UNBROKEN:
@@ -301,7 +308,7 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
             drawn = inked if reached is mask else _inked(reached, level, slope, step)
             across = drawn[0] and drawn[-1] and drawn.mean() >= UNBROKEN
             lines.append(Line(runs[on], across=bool(across)))
-            free &= ~on
+            free[on] = False
     return lines, runs[free]
 
 
