@@ -27,7 +27,7 @@ from digitcli.training.augment import augmented_epochs
 from digitcli.training.calibration import fit_temperature, fold_temperature
 from digitcli.training.recipe import HANDWRITING
 
-AFTER = 0.5
+AFTER = 0.7
 STRENGTH, SEED = 0.8, 77
 """Of the distortions."""
 DIGITS = 12_000

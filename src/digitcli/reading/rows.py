@@ -55,8 +55,8 @@ LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
-NARROW = 1 / 8
-"""Share of the longer side that strokes are narrower than."""
+NARROW = 1 / 8, 1 / 3
+"""Shares of the longer and of the shorter side that strokes are narrower than."""
 LEAST_SIDE = 4
 """Pixels on the shorter side below which nothing is looked for."""
 FAINTEST = 8 / 255
@@ -97,11 +97,14 @@ class Digit:
     probabilities : ndarray of float32, shape (10,)
     digit : int
         The most probable one that the pattern allows.
+    score : float
+        By how much the log-odds that it is a digit exceed WRITING.
     """
 
     box: Box
     probabilities: NDArray[np.float32]
     digit: int
+    score: float = 0.0
 
     @property
     def confidence(self) -> float:
@@ -111,17 +114,9 @@ class Digit:
 
 @dataclass(frozen=True)
 class Row:
-    """The digits of a row from left to right.
-
-    Attributes
-    ----------
-    digits : tuple of Digit
-    score : float
-        By how much the log-odds that these are digits exceed WRITING, summed over them.
-    """
+    """The digits of a row, a tuple, from left to right."""
 
     digits: tuple[Digit, ...]
-    score: float = 0.0
 
     def text(self, min_confidence: float = 0.0) -> str:
         """Return the digits, ``?`` for each below `min_confidence`."""
@@ -295,7 +290,7 @@ def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
 
 def _mean_score(rows: list[Row]) -> float:
     """Score of a digit, on average."""
-    return sum(row.score for row in rows) / max(1, _count(rows))
+    return sum(digit.score for row in rows for digit in row.digits) / max(1, _count(rows))
 
 
 Kind = Literal["whole", "sheet", "further", "last"]
@@ -332,7 +327,9 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
-    fine = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
+    longer, shorter = max(picture.shape[:2]), min(picture.shape[:2])
+    widest = min(NARROW[0], NARROW[1] * shorter / longer)
+    fine = longer >= ROOM_FOR_SHADOWS
     view = View(picture)
 
     def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
@@ -356,7 +353,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         # the edge of a sheet has another contrast than the pen
         return scene.without(foreign) if foreign.any() else scene
 
-    see = partial(Scene, widest=NARROW, side=SHADOWED_SIDE if fine else PAPER_SIDE)
+    see = partial(Scene, widest=widest, side=SHADOWED_SIDE if fine else PAPER_SIDE)
     try:
         whole = see(view, dark=fixed)
         usual = cleared(whole)
@@ -461,12 +458,17 @@ def _read_row(
     chosen = [tried[choice.candidate] for choice in path]
     seen = model.predict_proba(np.stack([images[choice.candidate] for choice in path]))
     places = pattern or [ANY] * len(path)
+    odds = [float(scores[choice.candidate].max()) for choice in path]
     return Row(
         tuple(
-            Digit(candidate.box, looked, max(sorted(allowed), key=lambda digit: looked[digit]))
-            for candidate, looked, allowed in zip(chosen, seen, places, strict=True)
-        ),
-        sum(float(scores[choice.candidate].max()) - WRITING for choice in path),
+            Digit(
+                candidate.box,
+                looked,
+                max(sorted(allowed), key=lambda digit: looked[digit]),
+                likely - WRITING,
+            )
+            for candidate, looked, allowed, likely in zip(chosen, seen, places, odds, strict=True)
+        )
     )
 
 

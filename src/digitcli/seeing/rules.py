@@ -44,6 +44,9 @@ TEETH, TOOTH = 3, 2.0
 """A comb has at least so many teeth, at most so much thicker than its line."""
 CORNER = 3
 """Pixels between the ends of two sides of a box that meet, at most."""
+ROUGH, FOOT = 1.25, 2.0
+"""Lines are at most so much thicker than they mostly are (and a pixel), but where a stroke lies on
+them, which is at least this much longer than the line is thick."""
 BELOW = 0.8
 """Share of the ink's height that is above an underline."""
 SMALLEST_BOX, LONGEST_BOX = 12, 1.3
@@ -300,6 +303,7 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
         on = on[length[on] <= 1.5 * median(length[on]) + 1]
         if len(on) < least:
             continue
+        on = on[_one_a_column(runs[on])]
         left, right = runs.column[on].min(), runs.column[on].max() + 1
         level = median(height[on]) * step + lowest
         inked = _inked(mask, level, slope, step)
@@ -307,9 +311,48 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
             # A stroke of a tightly cut digit may be as long, but ends short of a side.
             drawn = inked if reached is mask else _inked(reached, level, slope, step)
             across = drawn[0] and drawn[-1] and drawn.mean() >= UNBROKEN
-            lines.append(Line(runs[on], across=bool(across)))
+            lines.append(Line(_own_part(runs[on]), across=bool(across)))
             free[on] = False
     return lines, runs[free]
+
+
+def _one_a_column(runs: Runs) -> NDArray[np.bool_]:
+    """Choose a line's runs: a foot just above it is none of them, though as thin as the line."""
+    middle = (runs.top + runs.bottom) / 2
+    order = np.argsort(runs.column, kind="stable")
+    column = runs.column[order]
+    alone = (np.diff(column, prepend=-1) != 0) & (np.diff(column, append=-1) != 0)
+    if alone.all() or not alone.any():
+        return np.ones(len(runs), np.bool_)
+    single = order[alone]
+    off = np.abs(middle - np.interp(runs.column, runs.column[single], middle[single]))
+    nearest = np.lexsort((off, runs.column))
+    chosen = np.zeros(len(runs), np.bool_)
+    chosen[nearest[np.diff(runs.column[nearest], prepend=-1) != 0]] = True
+    return chosen
+
+
+def _own_part(runs: Runs) -> Runs:
+    """Leave to a stroke that lies on a line, such as the foot of a 2, what it adds to the line."""
+    runs = runs[np.argsort(runs.column, kind="stable")]
+    thick = median(runs.length)
+    swollen = runs.length > ROUGH * thick + 1
+    change = np.diff(swollen.astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    long = ends - starts >= FOOT * thick
+    stroke = np.zeros(len(swollen), np.bool_)
+    for start, end in zip(starts[long], ends[long], strict=True):
+        stroke[start:end] = True
+    if not stroke.any() or swollen.all():
+        return runs
+    usual = ~swollen
+    top, bottom = (
+        np.rint(np.interp(runs.column, runs.column[usual], edge[usual])).astype(np.intp)
+        for edge in (runs.top, runs.bottom)
+    )
+    top = np.where(stroke, np.maximum(runs.top, top), runs.top)
+    bottom = np.where(stroke, np.minimum(runs.bottom, bottom), runs.bottom)
+    return Runs(runs.column, np.minimum(top, bottom), bottom)
 
 
 def _inked(mask: Mask, height: float, slope: float, tolerance: float) -> NDArray[np.bool_]:
