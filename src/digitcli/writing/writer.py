@@ -129,13 +129,18 @@ def _written(
     for number in range(count):
         person, rng = hand(number, seed, stretch)
         digit = int(rng.integers(10))
-        names = list(DIGITS[digit])
-        weights = np.array([weight for weight, _ in DIGITS[digit].values()])
-        own = np.random.default_rng([person.taste, digit])
-        usual = own.choice(names, p=weights / weights.sum())
-        other = own.choice(names, p=weights / weights.sum())
-        name = str(usual if rng.random() < 0.75 else other)
+        name = allograph(digit, person, rng)
         yield _image(strokes(DIGITS[digit][name][1]), person, rng), digit, name
+
+
+def allograph(digit: int, person: Person, rng: Rng) -> str:
+    """Choose how a person writes a digit: mostly in the way that is usual for this person."""
+    names = list(DIGITS[digit])
+    weights = np.array([weight for weight, _ in DIGITS[digit].values()])
+    own = np.random.default_rng([person.taste, digit])
+    usual = own.choice(names, p=weights / weights.sum())
+    other = own.choice(names, p=weights / weights.sum())
+    return str(usual if rng.random() < 0.75 else other)
 
 
 def write_marks(count: int, *, seed: int) -> NDArray[np.uint8]:
@@ -202,11 +207,14 @@ def strokes(text: str) -> list[Stroke]:
 
 def _image(form: list[Stroke], person: Person, rng: Rng) -> NDArray[np.uint8]:
     """Write strokes once and bring them to the form of MNIST."""
-    return place(shape_strokes(crop(_drawn(_ways(form, person, rng), person, rng))))
+    return place(shape_strokes(crop(_drawn(pen_ways(form, person, rng), person, rng))))
 
 
-def _ways(form: list[Stroke], person: Person, rng: Rng) -> list[Points]:
-    """Where the pen goes in each stroke, this one time, in units of the height."""
+def pen_ways(form: list[Stroke], person: Person, rng: Rng) -> list[Points]:
+    """Where the pen goes in each stroke, this one time, in units of the height.
+
+    The middle of the form is at 0, 0.
+    """
     bend = person.bend + rng.normal(0, 0.03, person.bend.shape)
     slant = person.slant + rng.normal(0, 0.05)
     turn = person.turn + rng.normal(0, 0.04)
@@ -294,12 +302,36 @@ def _drawn(ways: list[Points], person: Person, rng: Rng) -> NDArray[np.bool_]:
     low, high = everything.min(0), everything.max(0)
     scale = SIZE / max(float((high - low).max()), 0.15)
     side = 2 * MARGIN + SIZE
-    sheet = Image.new("L", (side, side))
+    placed = [(way - low) * scale + MARGIN for way in ways]
+    return painted(placed, (side, side), person.pen * SIZE, person.pressure, rng)
+
+
+def painted(
+    ways: list[Points], size: tuple[int, int], pen: float, pressure: float, rng: Rng
+) -> NDArray[np.bool_]:
+    """Paint the pen's ways on a sheet.
+
+    Parameters
+    ----------
+    ways : list of ndarray of float, shape (n, 2)
+        x and y in pixels.
+    size : tuple of int
+        Width and height of the sheet.
+    pen : float
+        Width of strokes in pixels,
+    pressure : float
+        and how much it varies along a stroke.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+    """
+    sheet = Image.new("L", size)
     draw = ImageDraw.Draw(sheet)
-    for way in ways:
-        places = (way - low) * scale + MARGIN
-        swing = np.sin(np.linspace(0, rng.uniform(1, 7), len(way)) + rng.uniform(0, 7))
-        widths = np.maximum(2, person.pen * SIZE * (1 + person.pressure * swing))
+    for places in ways:
+        swing = np.sin(np.linspace(0, rng.uniform(1, 7), len(places)) + rng.uniform(0, 7))
+        widths = np.maximum(2, pen * (1 + pressure * swing))
         for start, stop, width in zip(places[:-1], places[1:], widths, strict=False):
             draw.line((*start, *stop), 255, round(width))
         for (x, y), width in zip(places, widths, strict=True):

@@ -1,0 +1,202 @@
+"""Rows as people write them: joined, overlapping, slanting, with stops, commas and dashes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.writing.allographs import DIGITS
+from digitcli.writing.writer import Person, Points, Rng, allograph, hand, painted, pen_ways, strokes
+
+Float32Array = NDArray[np.float32]
+
+FINE = 96
+"""Pixels of the height of a digit, as it is drawn before it is reduced."""
+HEIGHTS = 16, 64
+"""Pixels of the height of a digit in a row."""
+PENS = 0.05, 0.13
+"""Least and greatest width of strokes in a row, as a share of the height."""
+FEWEST, MOST = 3, 7
+"""Digits in a row."""
+ROUND, SMALL = 0.35, 0.72
+"""How probable it is that a row ends in zeros, and how small some people write those."""
+NARROWEST, WIDEST = -0.1, 0.35
+"""Gaps between digits, as a share of the height: neighbours overlap, touch or stand apart."""
+FARTHEST = 0.9
+"""A pen that stays down between two digits bridges no more than this, as a share of the height."""
+SLIPS = 0.25
+"""A mark slips above or below its neighbour with this share of its width at most."""
+LIGHTER = 0.7
+"""Width of such a stroke against the others."""
+STOP, END = 0.3, 0.35
+"""How probable a stop or a comma between digits is, and a dash or another mark at the end."""
+BETWEEN = {"stop": "46,96 50,100", "comma": "54,94 50,104 42,114"}
+AT_END = {
+    "dash": "0,56 60,54",
+    "stop and dash": "0,96 4,100 | 30,60 90,56",
+    "equals": "4,44 56,42 | 4,64 58,62",
+    "stop": "20,96 24,100",
+    "comma": "24,94 20,104 12,114",
+    "slash": "60,0 6,100",
+    "colon": "20,40 24,44 | 20,80 24,84",
+    "wave": "0,58 16,50 32,60 48,64 64,54",
+}
+
+
+class WrittenRow(NamedTuple):
+    """A row that a person wrote.
+
+    Attributes
+    ----------
+    ink : ndarray of float32, shape (height, width)
+        0 for paper to 1.
+    owner : ndarray of uint8, shape (height, width)
+        Which digit a pixel belongs to, 1 to n from left to right; n + 1 to marks that are none, and
+        0 to nothing.
+    text : str
+        The n digits.
+    """
+
+    ink: Float32Array
+    owner: NDArray[np.uint8]
+    text: str
+
+
+class _Mark(NamedTuple):
+    """What the pen draws before it moves on."""
+
+    ways: list[Points]
+    mask: NDArray[np.bool_]
+    left: int
+    top: int
+
+
+def write_row(number: int, *, seed: int) -> WrittenRow:
+    """Write a row of digits.
+
+    Parameters
+    ----------
+    number : int
+        Of the row: some rows in succession are by one person.
+    seed : int
+        Of the people and all that they write.
+    """
+    person, rng = hand(number, seed, 1.0)
+    person = person._replace(pen=float(np.clip(person.pen, *PENS)))
+    digits = rng.integers(0, 10, int(rng.integers(FEWEST, MOST + 1)))
+    if rng.random() < ROUND:
+        digits[-int(rng.integers(2, len(digits))) :] = 0
+    own = np.random.default_rng([person.taste, 10])
+    spacing = own.uniform(NARROWEST, WIDEST)
+    joined = own.choice([0.0, 0.0, 0.3, 0.8])
+    small = SMALL if own.random() < 0.3 else 1.0
+
+    marks: list[tuple[_Mark, bool]] = []
+    for place, digit in enumerate(digits.tolist()):
+        name = allograph(digit, person, rng)
+        form = strokes(DIGITS[digit][name][1])
+        size = np.exp(rng.normal(0, 0.06)) * (small if digit == 0 and place else 1.0)
+        ways = [way * size for way in pen_ways(form, person, rng)]
+        marks.append((_drawn(ways, person, rng, down=(1 - size) / 2 + rng.normal(0, 0.04)), True))
+        last = place == len(digits) - 1
+        if rng.random() < (END if last else STOP * (joined == 0)):
+            sort = AT_END if last else BETWEEN
+            sign = strokes(sort[str(rng.choice(list(sort)))])
+            marks.append((_drawn(pen_ways(sign, person, rng), person, rng, down=0.0), False))
+    return _composed(marks, digits, spacing, joined, person, rng)
+
+
+def _drawn(ways: list[Points], person: Person, rng: Rng, *, down: float) -> _Mark:
+    """Draw the pen's ways, `down` below the middle of the row."""
+    placed = [(way + [0, down]) * FINE for way in ways]
+    everything = np.concatenate(placed)
+    reach = int(person.pen * FINE * 2) + 2
+    left, top = np.floor(everything.min(0)).astype(int) - reach
+    wide, tall = np.ceil(np.ptp(everything, axis=0)).astype(int) + 2 * reach
+    moved = [way - [left, top] for way in placed]
+    mask = painted(moved, (int(wide), int(tall)), person.pen * FINE, person.pressure, rng)
+    return _Mark(placed, mask, int(left), int(top))
+
+
+def _composed(
+    marks: list[tuple[_Mark, bool]],
+    digits: NDArray[np.integer],
+    spacing: float,
+    joined: float,
+    person: Person,
+    rng: Rng,
+) -> WrittenRow:
+    """Place marks beside each other, and leave the pen down between some digits."""
+    height = 3 * FINE
+    width = sum(mark.mask.shape[1] for mark, _ in marks) + FINE * (len(marks) + 2)
+    owner = np.zeros((height, width), np.uint8)
+    before: tuple[int, Points] | None = None
+    count = 0
+    for mark, is_digit in marks:
+        gap = (spacing + rng.normal(0, 0.05) + 0.1 * (not is_digit)) * FINE
+        top = mark.top + height // 2
+        rows = slice(max(0, top), min(height, top + mark.mask.shape[0]))
+        mask = mark.mask[rows.start - top : rows.stop - top]
+        left = _beside(owner[rows] > 0, mask, gap)
+        count += is_digit
+        number = count if is_digit else len(digits) + 1
+        start = mark.ways[0][0] + [left - mark.left, height // 2]
+        end = mark.ways[-1][-1] + [left - mark.left, height // 2]
+        if before and is_digit and rng.random() < joined:
+            _join(owner, before, (number, start), person, rng)
+        part = owner[rows, left : left + mask.shape[1]]
+        part[mask[:, : part.shape[1]]] = number
+        before = (number, end) if is_digit else None
+    inked = owner > 0
+    ys, xs = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+    margins = (rng.uniform(-0.02, 0.4, 4) * FINE).round().astype(int)
+    box = (
+        slice(max(0, ys[0] - margins[0]), ys[-1] + 1 + margins[1]),
+        slice(max(0, xs[0] - margins[2]), xs[-1] + 1 + margins[3]),
+    )
+    scale = np.exp(rng.uniform(*np.log(HEIGHTS))) / FINE
+    owner = owner[box]
+    size = max(8, round(owner.shape[1] * scale)), max(8, round(owner.shape[0] * scale))
+    covered = Image.fromarray((owner > 0).astype(np.float32))
+    ink = np.asarray(covered.resize(size, Image.Resampling.BOX))
+    small = np.asarray(Image.fromarray(owner).resize(size, Image.Resampling.NEAREST))
+    return WrittenRow(ink, small, "".join(map(str, digits.tolist())))
+
+
+def _beside(inked: NDArray[np.bool_], mask: NDArray[np.bool_], gap: float) -> int:
+    """Where a mark begins that is as far from the ink on its left, on some line."""
+    if not inked.any():
+        return FINE
+    width = inked.shape[1]
+    right = np.where(inked.any(1), width - inked[:, ::-1].argmax(1), -width)
+    left = np.where(mask.any(1), mask.argmax(1), width)
+    # strokes pass each other at some distance, above and below as well
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(right, 6, mode="edge"), 13).max(1)
+    columns = np.flatnonzero(mask.any(0))
+    middle = int(near.max() + gap - columns[0])
+    close = int(np.round((near - left).max() + gap))
+    # a mark does not slip under its neighbour altogether
+    return max(0, close, middle - int(SLIPS * (columns[-1] - columns[0])))
+
+
+def _join(
+    owner: NDArray[np.uint8],
+    before: tuple[int, Points],
+    after: tuple[int, Points],
+    person: Person,
+    rng: Rng,
+) -> None:
+    """Lead the pen from the end of a digit to the start of the next, half of the way for each."""
+    (one, start), (other, end) = before, after
+    if np.linalg.norm(end - start) > FARTHEST * FINE:
+        return
+    bow = np.array([0, rng.normal(0, 0.08) * FINE])
+    share = np.linspace(0, 1, 12)[:, None]
+    way = start + share * (end - start) + 4 * share * (1 - share) * bow
+    pen = LIGHTER * person.pen * FINE
+    for number, half in ((one, way[:7]), (other, way[6:])):
+        mask = painted([half], owner.shape[::-1], pen, 0.0, rng)
+        owner[mask & (owner == 0)] = number
