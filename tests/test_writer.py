@@ -10,9 +10,11 @@ from digitcli.data.dataset import NO_DIGIT, Dataset
 from digitcli.data.sources import load_dataset
 from digitcli.errors import DataError
 from digitcli.evaluation.evaluate import evaluate
+from digitcli.seeing.pieces import Regions
 from digitcli.seeing.ready import in_mnist_form
 from digitcli.training.trainer import any_digit
 from digitcli.writing.allographs import DIGITS, MARKS
+from digitcli.writing.rows import write_row
 from digitcli.writing.writer import PER_PERSON, hand, strokes, write_digits, write_marks
 
 
@@ -76,3 +78,28 @@ def test_no_digit_is_a_label_to_learn_from_only() -> None:
     assert evaluate(load_model(), data, split="train").data.labels.tolist() == [7]
     with pytest.raises(DataError, match="labels must be"):
         Dataset("marks", images, labels, np.array(["train", "test"]))
+
+
+def test_rows_are_written_with_an_owner_for_each_digit() -> None:
+    rows = [write_row(number, seed=5) for number in range(0, 600, 15)]
+    for row in rows:
+        assert row.ink.shape == row.owner.shape
+        assert row.ink.min() >= 0
+        assert row.ink.max() <= 1
+        digits = set(range(1, len(row.text) + 1))
+        assert digits <= set(np.unique(row.owner).tolist()) <= digits | {0, len(row.text) + 1}
+        middles = [np.nonzero(row.owner == digit)[1].mean() for digit in sorted(digits)]
+        assert middles == sorted(middles)
+    assert {len(row.text) for row in rows} == set(range(3, 8))
+    again = write_row(45, seed=5)
+    np.testing.assert_array_equal(rows[3].ink, again.ink)
+    assert rows[3].text == again.text
+
+
+def test_written_rows_touch_and_stand_apart() -> None:
+    pieces = []
+    for number in range(0, 900, 15):
+        row = write_row(number, seed=6)
+        pieces.append(len(Regions.of(row.ink > 0.5).area) - len(row.text))
+    assert min(pieces) < -1, "no digits are joined"
+    assert max(pieces) > 0, "no marks and no strokes of one digit stand apart"

@@ -111,7 +111,7 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
 
 def _drawn(ways: list[Points], person: Person, rng: Rng, *, down: float) -> _Mark:
     """Draw the pen's ways, `down` below the middle of the row."""
-    placed = [(way + [0, down]) * FINE for way in ways]
+    placed = [np.add(way, [0, down]) * FINE for way in ways]
     everything = np.concatenate(placed)
     reach = int(person.pen * FINE * 2) + 2
     left, top = np.floor(everything.min(0)).astype(int) - reach
@@ -143,8 +143,8 @@ def _composed(
         left = _beside(owner[rows] > 0, mask, gap)
         count += is_digit
         number = count if is_digit else len(digits) + 1
-        start = mark.ways[0][0] + [left - mark.left, height // 2]
-        end = mark.ways[-1][-1] + [left - mark.left, height // 2]
+        start = np.add(mark.ways[0][0], [left - mark.left, height // 2])
+        end = np.add(mark.ways[-1][-1], [left - mark.left, height // 2])
         if before and is_digit and rng.random() < joined:
             _join(owner, before, (number, start), person, rng)
         part = owner[rows, left : left + mask.shape[1]]
