@@ -28,6 +28,7 @@ from digitcli.errors import ImageError
 from digitcli.evaluation.lines import edit_distance
 from digitcli.reading.digit import see_digit
 from digitcli.reading.rows import read_page
+from digitcli.reading.turn import recognised
 from scenes import KINDS, ROWS, Scene, draw, encode
 
 OUTSIDE_THE_MEAN = frozenset({"sideways"})
@@ -41,8 +42,7 @@ def read_single(model: Model, file: BinaryIO) -> tuple[int | None, float]:
         seen = see_digit(file)
     except ImageError:
         return None, 0.0
-    probabilities = model.predict_proba(seen.image[None])[0]
-    probabilities = (1 - seen.doubt) * probabilities + seen.doubt / 10
+    probabilities = recognised(seen, model)
     return int(probabilities.argmax()), float(probabilities.max())
 
 

@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.reading.digit import see_digit
+from digitcli.reading.turn import recognised
 
 SIZES = 24, 60, 160
 SEGMENTS = "DSEG"
@@ -68,8 +69,7 @@ def read_face(face: Path) -> list[Printed]:
             except ImageError:
                 found.append(Printed(face.stem, digit, picture, -1, 0.0))
                 continue
-            probabilities = model.predict_proba(seen.image[None])[0]
-            likely = (1 - seen.doubt) * probabilities + seen.doubt / 10
+            likely = recognised(seen, model)
             read = int(likely.argmax())
             found.append(Printed(face.stem, digit, picture, read, float(likely.max())))
     return found

@@ -27,6 +27,7 @@ from digitcli.evaluation.metrics import auroc
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.digit import Seen, see_digit, see_picture
+from digitcli.reading.turn import recognised
 from digitcli.seeing.decode import Picture, decode
 
 THUMBNAIL = 112
@@ -75,9 +76,9 @@ def naive(path: Path) -> NDArray[np.uint8]:
 def seen(path: Path) -> tuple[Seen | None, Seen]:
     """What digitcli and what the naive way make of a picture; None for a refusal."""
     try:
-        return see_digit(path), Seen(naive(path))
+        return see_digit(path), Seen(naive(path), ready=True)
     except ImageError:
-        return None, Seen(naive(path))
+        return None, Seen(naive(path), ready=True)
 
 
 def answers(
@@ -85,12 +86,9 @@ def answers(
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Digits and confidences; -1 and 0 for refused pictures."""
     refused = np.array([image is None for image in images])
-    blank = np.zeros((28, 28), np.uint8)
-    probabilities = model.predict_proba(
-        np.stack([blank if image is None else image.image for image in images])
+    probabilities = np.stack(
+        [np.zeros(10) if image is None else recognised(image, model) for image in images]
     )
-    doubt = np.array([[0 if image is None else image.doubt] for image in images], np.float32)
-    probabilities = (1 - doubt) * probabilities + doubt / 10
     digits = np.where(refused, -1, probabilities.argmax(axis=1))
     return digits, np.where(refused, np.float32(0), probabilities.max(axis=1))
 

@@ -15,6 +15,7 @@ from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Source, Unreadable, path_of, source_of
 from digitcli.prediction.readings import PATIENCE, Answers, Reading, why
+from digitcli.reading.turn import SIDEWAYS, turned
 from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ class DigitAnswers(Answers):
     others : dict
         For each place where other marks of a digit's size stand beside the one that was read, how
         many they are.
+    turns : dict
+        For each place that was read turned, by how many quarters, anticlockwise.
     """
 
     probabilities: NDArray[np.float32] = field(default_factory=_nothing)
     others: dict[int, int] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,13 @@ class DigitReading(Reading[DigitAnswers]):
         """Draw the steps from a picture to the probabilities of its digit."""
         from digitcli.reading.digit import explain_digit
 
-        probabilities = answers.probabilities[place]
-        return explain_digit(source.file, probabilities, polarity=self.polarity, name=source.name)
+        return explain_digit(
+            source.file,
+            answers.probabilities[place],
+            polarity=self.polarity,
+            name=source.name,
+            turns=answers.turns.get(place, 0),
+        )
 
 
 @dataclass
@@ -85,13 +94,13 @@ class _Batch:
         Those of the inputs, still without probabilities.
     images : ndarray of uint8, shape (n, 28, 28)
         Blank where there is an error.
-    doubts : dict
-        How far a scene cannot be trusted, 0 to 1, at each place where it cannot entirely.
+    scenes : dict
+        What was seen in each picture that had not the form of MNIST already, and its name.
     """
 
     answers: DigitAnswers
     images: NDArray[np.uint8]
-    doubts: dict[int, float]
+    scenes: dict[int, tuple[str, Seen]]
 
     def answered_by(self, model: Model) -> DigitAnswers:
         answers = self.answers
@@ -102,16 +111,36 @@ class _Batch:
             good = [place for place in range(len(answers.paths)) if place not in answers.errors]
             if good:
                 answers.probabilities[good] = model.predict_proba(self.images[good])
-        for place, doubt in self.doubts.items():
-            answers.probabilities[place] *= 1 - doubt
-            answers.probabilities[place] += doubt / 10
+        for place, (name, seen) in self.scenes.items():
+            self._heed(place, name, seen, model)
         return answers
+
+    def _heed(self, place: int, name: str, seen: Seen, model: Model) -> None:
+        """Turn what lies on its side, lower the confidence of a doubtful scene, and say so."""
+        answers = self.answers
+        probabilities = answers.probabilities[place]
+        said = []
+        if probabilities.max() < SIDEWAYS and (upright := turned(seen.image, model)):
+            answers.turns[place] = upright.turns
+            probabilities[:] = upright.probabilities
+            way = "left" if upright.turns == 1 else "right"
+            said.append(f"{name} was read turned by 90° to the {way}")
+        probabilities *= 1 - seen.doubt
+        probabilities += seen.doubt / 10
+        if seen.others:
+            answers.others[place] = seen.others
+            said.append(
+                f"{name} holds {seen.others + 1} digits, of which one was read; "
+                "--line reads them all"
+            )
+        if said:
+            answers.notes[place] = "; ".join(said)
 
 
 def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
     """Read images until all are read or it takes too long."""
     answers = DigitAnswers([])
-    doubts: dict[int, float] = {}
+    scenes: dict[int, tuple[str, Seen]] = {}
     pixels: list[bytes | bytearray] = []
     plain_ones: list[int] = []
 
@@ -126,14 +155,8 @@ def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
         except Exception as error:
             answers.errors[place] = why(source, error)
             return _BLANK
-        if seen.doubt:
-            doubts[place] = seen.doubt
-        if seen.others:
-            answers.others[place] = seen.others
-            answers.notes[place] = (
-                f"{source.name} holds {seen.others + 1} digits, of which one was read; "
-                "--line reads them all"
-            )
+        if not seen.ready:
+            scenes[place] = source.name, seen
         return seen.image.tobytes()
 
     end = time.monotonic() + PATIENCE
@@ -153,7 +176,7 @@ def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
         ready[:] = False
     for place in np.array(plain_ones, np.intp)[~ready].tolist():
         images[place] = np.frombuffer(see(place), np.uint8).reshape(SIDE, SIDE)
-    return _Batch(answers, images, doubts)
+    return _Batch(answers, images, scenes)
 
 
 def _see(source: Source, polarity: Polarity) -> Seen:

@@ -74,11 +74,14 @@ class Seen(NamedTuple):
         How probable it is that this is not the digit that was meant, 0 to 1; 0 if that is sure.
     others : int
         How many other marks of a digit's size stand beside it.
+    ready : bool
+        Whether the picture had this form already.
     """
 
     image: NDArray[np.uint8]
     doubt: float = 0.0
     others: int = 0
+    ready: bool = False
 
 
 class Steps(NamedTuple):
@@ -279,7 +282,7 @@ def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen
         If the picture holds no ink, or nothing that is likely to be a digit.
     """
     if polarity is not Polarity.DARK_ON_LIGHT and has_mnist_form(picture):
-        return Seen(picture)
+        return Seen(picture, ready=True)
     found = find_digit(picture, polarity=polarity)
     return Seen(place(shape_strokes(_enlarged(found.look))), found.doubt, found.others)
 
@@ -393,6 +396,7 @@ def explain_digit(
     *,
     polarity: Polarity | str = Polarity.AUTO,
     name: str | None = None,
+    turns: int = 0,
 ) -> Image.Image:
     """Draw the steps from a picture to its digit, and what the network said of it.
 
@@ -402,6 +406,8 @@ def explain_digit(
         As for `read_digit`.
     probabilities : ndarray of float, shape (10,)
         The network's probabilities for 0 … 9.
+    turns : int
+        By how many quarters, anticlockwise, the digit was turned before it was read.
 
     Raises
     ------
@@ -415,4 +421,4 @@ def explain_digit(
         steps = see_steps(picture, polarity=Polarity(polarity))
     except ImageError as error:
         raise ImageError(f"{name_of(file, name)} {error}") from None
-    return explain(steps, probabilities)
+    return explain(steps, probabilities, turns)

@@ -26,7 +26,9 @@ CHOSEN, OTHER = "#0969da", "#8c959f"
 FOUND = np.array([207, 34, 46], np.uint8)
 
 
-def explain(steps: Steps, probabilities: Sequence[float] | NDArray[np.floating]) -> Image.Image:
+def explain(
+    steps: Steps, probabilities: Sequence[float] | NDArray[np.floating], turns: int = 0
+) -> Image.Image:
     """Draw the steps of a normalisation and the network's answer side by side.
 
     Parameters
@@ -35,6 +37,8 @@ def explain(steps: Steps, probabilities: Sequence[float] | NDArray[np.floating])
         What `see_steps` returned.
     probabilities : sequence of 10 float
         The network's probabilities for 0 … 9.
+    turns : int
+        By how many quarters, anticlockwise, the digit was turned before it was read.
 
     Returns
     -------
@@ -45,7 +49,9 @@ def explain(steps: Steps, probabilities: Sequence[float] | NDArray[np.floating])
         "picture": _fitted(Image.fromarray(steps.picture)),
         "ink": _fitted(Image.fromarray(~steps.ink)),
         "digit": _fitted(_marked(steps)),
-        "28 x 28": _fitted(Image.fromarray(steps.image)),
+        "28 x 28, turned" if turns else "28 x 28": _fitted(
+            Image.fromarray(np.ascontiguousarray(np.rot90(steps.image, turns)))
+        ),
         "answer": _bars(np.asarray(probabilities, float)),
     }
     step = PANEL + MARGIN

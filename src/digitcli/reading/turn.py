@@ -1,0 +1,53 @@
+"""Whether a digit lies on its side, as in photographs whose EXIF data are lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.model.network import Model
+
+if TYPE_CHECKING:
+    from digitcli.reading.digit import Seen
+
+SIDEWAYS, UPRIGHT = 0.5, 0.98
+"""A digit that the network is less sure of is turned if it is as sure as this of it then. Chosen on
+digits that a writer wrote: six in ten that lay on their side were read, and of a thousand upright
+ones one was turned."""
+LEFT, RIGHT = 1, 3
+"""Quarters, anticlockwise, that bring upright what lies on its side."""
+
+
+class Turned(NamedTuple):
+    """A digit that was turned.
+
+    Attributes
+    ----------
+    turns : int
+        By how many quarters, anticlockwise.
+    probabilities : ndarray of float32, shape (10,)
+        What the network says of it then.
+    """
+
+    turns: int
+    probabilities: NDArray[np.float32]
+
+
+def turned(image: NDArray[np.uint8], model: Model) -> Turned | None:
+    """Turn a doubtful image, shape (28, 28), to the side on which it is surely a digit, if any."""
+    ways = np.stack([np.rot90(image, turns) for turns in (LEFT, RIGHT)])
+    probabilities = model.predict_proba(ways)
+    surest = int(probabilities.max(axis=1).argmax())
+    if probabilities[surest].max() < UPRIGHT:
+        return None
+    return Turned((LEFT, RIGHT)[surest], probabilities[surest])
+
+
+def recognised(seen: Seen, model: Model) -> NDArray[np.float32]:
+    """Return the probabilities of a digit in a picture, shape (10,), lowered by its doubt."""
+    probabilities = model.predict_proba(seen.image[None])[0]
+    if not seen.ready and probabilities.max() < SIDEWAYS and (upright := turned(seen.image, model)):
+        probabilities = upright.probabilities
+    return np.asarray((1 - seen.doubt) * probabilities + seen.doubt / 10, np.float32)
