@@ -2,7 +2,8 @@
 
 The network that reads digits knows nothing else and is sure of many things that are none, such as
 the middle of a 0 and a 9 that touch. What is and what is not one digit was learned by a small
-network of its own, from rows drawn of MNIST's training digits (tools/line_networks.py).
+network of its own, from rows drawn of MNIST's training digits and from written ones, with the stops
+and dashes between and after digits (tools/line_networks.py).
 """
 
 from __future__ import annotations
