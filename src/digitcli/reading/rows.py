@@ -36,6 +36,7 @@ from digitcli.seeing.rows import (
     find_rows,
     heights,
     lies_along_rim,
+    may_hold_digit,
     merges_with_paper,
     weighted_median,
 )
@@ -307,12 +308,15 @@ class Way(NamedTuple):
     kind : {"whole", "sheet", "further", "last"}
         Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
         tried only where they are not; or where hardly any writing is seen.
+    lost : bool
+        Whether what was taken for none of the ink may have been a digit.
     """
 
     ink: Ink
     left: int = 0
     top: int = 0
     kind: Kind = "whole"
+    lost: bool = False
 
 
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -332,16 +336,16 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     fine = longer >= ROOM_FOR_SHADOWS
     view = View(picture)
 
-    def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
+    def seen(scene: Scene, kind: Kind, lost: bool = False) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
         sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, left, top, kind)
+            yield Way(ink, left, top, kind, lost)
 
-    def cleared(scene: Scene) -> Scene:
+    def cleared(scene: Scene) -> tuple[Scene, bool]:
         found = Regions.of(scene.rules.rest)
         foreign = enters_from_frame(found)
         if fine:
@@ -350,14 +354,16 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         if _is_apart(scene.sheet):
             edge = scene.touching(found) & lies_along_rim(found, scene.sheet.inside)
             foreign |= found.mask(edge)
+        if not foreign.any():
+            return scene, False
         # the edge of a sheet has another contrast than the pen
-        return scene.without(foreign) if foreign.any() else scene
+        return scene.without(foreign), may_hold_digit(found, foreign)
 
     see = partial(Scene, widest=widest, side=SHADOWED_SIDE if fine else PAPER_SIDE)
     try:
         whole = see(view, dark=fixed)
-        usual = cleared(whole)
-        yield from seen(usual, "whole")
+        usual, lost = cleared(whole)
+        yield from seen(usual, "whole", lost)
     except ImageError as error:
         yield error
         return
@@ -369,8 +375,8 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     further.append(partial(see, view, dark=whole.dark, weight="heavy"))
     for form in further:
         try:
-            scene = cleared(form())
-            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further")
+            scene, lost = cleared(form())
+            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further", lost)
         except ImageError as error:
             yield error
     if whole is not usual:  # the row may be what enters from the frame
@@ -379,7 +385,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield from seen(pen, "further")
     if fixed is None:
         try:
-            yield from seen(cleared(see(view, dark=not whole.dark)), "last")
+            yield from seen(cleared(see(view, dark=not whole.dark))[0], "last")
         except ImageError as error:
             yield error
 

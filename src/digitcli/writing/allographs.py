@@ -38,6 +38,8 @@ DIGITS: dict[int, dict[str, tuple[float, str]]] = {
         "bare": (1.5, "50,0 50,100"),
         "bowed": (0.7, "56,0 48,50 50,100"),
         "short flag": (1.5, "32,22 52,0! 52,100"),
+        "short flag, bent": (1.2, "28,17 44,12 54,0! 54,100"),
+        "flat flag": (0.8, "27,15 54,2! 54,100"),
         "upstroke": (2, "20,42 53,0! 53,100"),
         "long upstroke": (2.5, "8,58 55,0! 55,100"),
         "upstroke from the ground": (1.2, "0,84 56,0! 56,100"),
