@@ -35,7 +35,7 @@ COMMITTEE = (
 def committee(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("committee")
     result = subprocess.run(
-        [sys.executable, "-m", "digitcli", *COMMITTEE, "--epochs", "8", "--history", "h.csv"],
+        [sys.executable, "-m", "digitcli", *COMMITTEE, "--epochs", "5", "--history", "h.csv"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -62,7 +62,7 @@ def test_members_differ_and_their_probabilities_are_averaged(committee: tuple[Pa
     sure = mean.max(axis=1) > 0.96  # the others are looked at twice
     assert sure.any()
     np.testing.assert_allclose(model.predict_proba(images)[sure], mean[sure], atol=1e-5)
-    assert re.search(r"network [123], epoch [1-8] of 8", stderr)
+    assert re.search(r"network [123], epoch [1-5] of 5", stderr)
     assert {path.name for path in folder.iterdir()} == {"model.joblib", "h.csv"}
 
 
@@ -70,7 +70,7 @@ def test_the_history_tells_the_members_apart(committee: tuple[Path, str]) -> Non
     folder, _ = committee
     with (folder / "h.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["member"] for row in rows] == ["1"] * 8 + ["2"] * 8 + ["3"] * 8
+    assert [row["member"] for row in rows] == ["1"] * 5 + ["2"] * 5 + ["3"] * 5
     seeds = [m["seed"] for m in load_model(folder / "model.joblib").metadata["members"]]
     assert len(set(seeds)) == 3
 
@@ -114,13 +114,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_a_killed_committee_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, committee: tuple[Path, str]
 ) -> None:
-    process = start(tmp_path, "--epochs", "8")
+    process = start(tmp_path, "--epochs", "5")
     while process.poll() is None and not list(tmp_path.glob("*.checkpoint")):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    result = digitcli(*COMMITTEE, "--epochs", "8", "--resume")
+    result = digitcli(*COMMITTEE, "--epochs", "5", "--resume")
     assert result.returncode == ExitCode.OK, result.stderr
     assert "continuing model.joblib.member" in result.stderr
     undisturbed = (committee[0] / "model.joblib").read_bytes()
