@@ -36,7 +36,6 @@ from digitcli.seeing.rows import (
     find_rows,
     heights,
     lies_along_rim,
-    may_hold_digit,
     merges_with_paper,
     weighted_median,
 )
@@ -68,14 +67,14 @@ MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 WRITING = 3.0
 """Log-odds of a digit that written ones exceed and other marks do not, mostly."""
-CLEAR = 2.5
-"""By how much they exceed that in rows so clear that no other way of seeing is tried,"""
-BETTER = 2.0
-"""by how much more they must in another way than the one before,"""
-UNSURE, POOR = 1.0, -1.5
-"""where so little writing is seen that the other polarity is tried, and where hardly any is."""
-ALIKE = 0.5
-"""Digits that share this part of the area that they cover are one."""
+CLEAR, WEAK, FEW = 2.5, -1.0, 0.05
+"""By how much they exceed that on average in rows so clear that no other way of seeing is tried; of
+their digits no more than a few are this weak."""
+MOST, BETTER = 4.0, 2.0
+"""No digit speaks more for its row than this; in another way than the one before, rows must be
+better by this."""
+UNSURE = 1.0
+"""Where digits exceed it by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
 """The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
 MOST_IN_ROW = 30
@@ -221,6 +220,7 @@ def read_rows(
     small = shrink(picture, PAGE_SIDE)
     best: list[Row] = []
     most = -np.inf
+    clear = False
     failed: ImageError | None = None
     inked = False
     for way in ways(small, polarity):
@@ -228,26 +228,17 @@ def read_rows(
             failed = way
             continue
         inked = True
-        if way.kind == "last" and most > UNSURE:
+        if way.kind == "last" and best and _mean_score(best) > UNSURE:
             break
-        if most >= CLEAR and way.kind != "sheet":
+        if clear and way.kind != "sheet":
             if way.kind == "whole":
                 continue
             break
         rows = _rows_of(way, model, pattern)
-        score = _mean_score(rows)
-        if not any(row.text().strip("1") for row in rows):  # edges and stripes are like 1s
-            score = min(score, UNSURE)
-        if way.kind == "sheet" and _differ_by_edges(rows, best):
-            best, most = rows, score
-        elif rows and most < CLEAR and score > most + (BETTER if best else 0):
-            # a sheet with a part of the row only, such as one box of several, is none; and what
-            # strokes enclose may look like a digit
-            part = _count(rows) < _count(best) / 2 and (
-                way.kind == "last" or (way.kind == "sheet" and _stand_among(rows, best))
-            )
-            if not part or most < POOR:
-                best, most = rows, score
+        score = _evidence(rows)
+        edges = way.kind == "sheet" and _differ_by_edges(rows, best)
+        if rows and (edges or not best or score > most + BETTER):
+            best, most, clear = rows, score, _is_clear(rows)
     if not best:
         if failed is not None and not inked:
             raise failed
@@ -259,25 +250,6 @@ def read_rows(
 
 def _count(rows: list[Row]) -> int:
     return sum(len(row.digits) for row in rows)
-
-
-def _stand_among(inner: list[Row], outer: list[Row]) -> bool:
-    """Whether all digits of some rows are among those of others, too."""
-    others = [digit.box for row in outer for digit in row.digits]
-    return all(
-        any(_overlap(digit.box, box) > ALIKE for box in others)
-        for row in inner
-        for digit in row.digits
-    )
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Area that two boxes share, as a share of what both cover."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    tall = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0, wide) * max(0, tall)
-    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (one, other)]
-    return shared / max(1, sum(areas) - shared)
 
 
 def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
@@ -294,6 +266,21 @@ def _mean_score(rows: list[Row]) -> float:
     return sum(digit.score for row in rows for digit in row.digits) / max(1, _count(rows))
 
 
+def _evidence(rows: list[Row]) -> float:
+    """How much speaks for rows: what speaks for each digit, up to a limit, in sum."""
+    score = sum(min(digit.score, MOST) for row in rows for digit in row.digits)
+    if not any(row.text().strip("1") for row in rows):  # edges and stripes are like 1s
+        return min(score, UNSURE * _count(rows))
+    return score
+
+
+def _is_clear(rows: list[Row]) -> bool:
+    """Whether rows are so clear that no other way of seeing is tried."""
+    scores = np.array([digit.score for row in rows for digit in row.digits])
+    only_1s = not any(row.text().strip("1") for row in rows)
+    return bool(scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW) and not only_1s
+
+
 Kind = Literal["whole", "sheet", "further", "last"]
 
 
@@ -308,15 +295,12 @@ class Way(NamedTuple):
     kind : {"whole", "sheet", "further", "last"}
         Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
         tried only where they are not; or where hardly any writing is seen.
-    lost : bool
-        Whether what was taken for none of the ink may have been a digit.
     """
 
     ink: Ink
     left: int = 0
     top: int = 0
     kind: Kind = "whole"
-    lost: bool = False
 
 
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -336,16 +320,16 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     fine = longer >= ROOM_FOR_SHADOWS
     view = View(picture)
 
-    def seen(scene: Scene, kind: Kind, lost: bool = False) -> Iterator[Way]:
+    def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
         if scene.limit < FAINTEST:
             raise ImageError(NO_INK)
         sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, left, top, kind, lost)
+            yield Way(ink, left, top, kind)
 
-    def cleared(scene: Scene) -> tuple[Scene, bool]:
+    def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
         foreign = enters_from_frame(found)
         if fine:
@@ -354,16 +338,14 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         if _is_apart(scene.sheet):
             edge = scene.touching(found) & lies_along_rim(found, scene.sheet.inside)
             foreign |= found.mask(edge)
-        if not foreign.any():
-            return scene, False
         # the edge of a sheet has another contrast than the pen
-        return scene.without(foreign), may_hold_digit(found, foreign)
+        return scene.without(foreign) if foreign.any() else scene
 
     see = partial(Scene, widest=widest, side=SHADOWED_SIDE if fine else PAPER_SIDE)
     try:
         whole = see(view, dark=fixed)
-        usual, lost = cleared(whole)
-        yield from seen(usual, "whole", lost)
+        usual = cleared(whole)
+        yield from seen(usual, "whole")
     except ImageError as error:
         yield error
         return
@@ -375,8 +357,8 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     further.append(partial(see, view, dark=whole.dark, weight="heavy"))
     for form in further:
         try:
-            scene, lost = cleared(form())
-            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further", lost)
+            scene = cleared(form())
+            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further")
         except ImageError as error:
             yield error
     if whole is not usual:  # the row may be what enters from the frame
@@ -385,7 +367,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield from seen(pen, "further")
     if fixed is None:
         try:
-            yield from seen(cleared(see(view, dark=not whole.dark))[0], "last")
+            yield from seen(cleared(see(view, dark=not whole.dark)), "last")
         except ImageError as error:
             yield error
 

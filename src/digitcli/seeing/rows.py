@@ -30,9 +30,6 @@ LOW, UPRIGHT, ALIKE = 0.75, 0.4, 0.12
 typical height (and of their own)."""
 TEETH, MOSTLY = 3, 0.7
 """A comb has at least so many teeth, and hardly anything else is like them."""
-LIKE_DIGIT = 0.6, 1.5
-"""A digit is at least and at most so high, against the others, and at most so wide, against its
-height."""
 RIM = 0.03
 """The rim of a sheet is as wide as this share of its shorter side."""
 HALO, MERGING = 0.008, 0.15
@@ -130,21 +127,6 @@ def lies_along_rim(found: Regions, inside: Mask) -> NDArray[np.bool_]:
     within = erode(np.pad(inside, 1), 2 * reach + 1)[1:-1, 1:-1]
     inner = np.bincount(found.labels[within], minlength=len(found.area) + 1)[1:]
     return np.asarray(inner < 0.5 * found.area)
-
-
-def may_hold_digit(found: Regions, foreign: Mask) -> bool:
-    """Whether a piece that is taken for no writing is as high as the other pieces, and as wide."""
-    taken = np.zeros(len(found.area) + 1, np.bool_)
-    taken[found.labels[foreign]] = True
-    taken = taken[1:]
-    if taken.all():
-        return False
-    typical = weighted_median(heights(found)[~taken], found.area[~taken])
-    tall, wide = heights(found)[taken], (found.right - found.left)[taken]
-    least, most = LIKE_DIGIT
-    return bool(
-        ((tall >= least * typical) & (tall <= most * typical) & (wide <= most * tall)).any()
-    )
 
 
 def merges_with_paper(found: Regions, chosen: NDArray[np.bool_], values: Float32Array) -> Mask:
