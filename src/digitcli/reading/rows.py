@@ -65,15 +65,15 @@ ROOM_FOR_SHADOWS = 256
 """In smaller pictures the edges of shadows are wider than strokes, if there are any."""
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
-WRITING = 3.0
+WRITING = 2.0
 """Log-odds of a digit that written ones exceed and other marks do not, mostly."""
-CLEAR, WEAK, FEW = 2.5, -1.0, 0.05
+CLEAR, WEAK, FEW = 3.5, 0.0, 0.05
 """By how much they exceed that on average in rows so clear that no other way of seeing is tried; of
 their digits no more than a few are this weak."""
-MOST, BETTER = 4.0, 2.0
+MOST, BETTER = 6.0, 2.0
 """No digit speaks more for its row than this; in another way than the one before, rows must be
 better by this."""
-UNSURE = 1.0
+UNSURE = 2.0
 """Where digits exceed it by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
 """The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
@@ -82,7 +82,9 @@ MOST_IN_ROW = 30
 PAGE_ROWS, PAGE_STROKES = 3, 40
 """Pages of at least so many rows and strokes may be print; it is told from digits"""
 SAMPLED_ROWS, SAMPLED_STROKES = 6, 12
-"""by the first strokes of some rows."""
+"""by the first strokes of some rows,"""
+PRINT = 1.0
+"""which exceed it by less than this on average."""
 MOST_MARKS = 600
 """A picture with more marks than this, specks aside, is no page of digits."""
 
@@ -404,7 +406,7 @@ def _is_print(found: Regions, rows: list[NDArray[np.intp]], ink: Ink, model: Mod
         return False
     some = rows[:: -(-len(rows) // SAMPLED_ROWS)]
     read = [_read_row(found, row[:SAMPLED_STROKES], ink, model, None) for row in some]
-    return _mean_score([row for row in read if row]) < 0
+    return _mean_score([row for row in read if row]) < PRINT
 
 
 def _is_edge(row: Row, width: int) -> bool:
