@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from digitcli import load_dataset, load_model
+from digitcli.errors import ImageError
 from digitcli.evaluation.lines import (
     LabelledRows,
     common_rows,
@@ -106,7 +107,10 @@ def measure_rows(model: Model, options: argparse.Namespace) -> None:
             on_paper=options.paper,
         )
         start = time.perf_counter()
-        read = read_rows(row.picture, model, polarity=Polarity.AUTO)
+        try:
+            read = read_rows(row.picture, model, polarity=Polarity.AUTO)
+        except ImageError:
+            read = []
         seconds += time.perf_counter() - start
         text = "".join(found.text() for found in read)
         right += len(read) == 1 and text == row.text
