@@ -1,15 +1,16 @@
-"""Teach the two small networks of `predict --line` from rows, drawn and written.
+"""Teach the three small networks of `predict --line` from rows, drawn and written.
 
 python tools/line_networks.py seams src/digitcli/reading/seams.npz
 python tools/line_networks.py judge src/digitcli/reading/judge.npz
+python tools/line_networks.py judge-of-written src/digitcli/reading/judge_of_written.npz
 
 The first learns where in connected ink one digit ends and the next begins (441-64-16-1, from the
-pixels of 5,000 rows), the second which parts of a row, cut where the first says, are one whole
-digit (274-192-64-1, from the parts of 16,000 rows). Half of the rows are drawn of MNIST's training
-digits, half are written by a writer, who joins digits and sets stops, commas and dashes
-(digitcli.writing.rows), some on printed paper. What is true, the drawing itself knows: whose pixel
-is whose. The first takes two minutes of processor time and the second fifteen; with the same
-libraries and OPENBLAS_NUM_THREADS=1 the files come out the same.
+pixels of 3,000 rows), the second which parts of a row, cut where the first says, are one whole
+digit (274-192-64-1, from the parts of 12,000 rows). Their rows are drawn of MNIST's training
+digits. The third learns what the second does, from 16,000 rows of which half were written by a
+writer, who joins digits and sets stops, commas and dashes (digitcli.writing.rows), some on printed
+paper. What is true, the drawing itself knows: whose pixel is whose. The first takes one minute of
+processor time, the second ten and the third twenty.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +48,18 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import DrawnRow, draw_row
 
 Float32Array = NDArray[np.float32]
-SEAMS_SEED, SEAMS_ROWS = 901, 5000
+SEAMS_SEED, SEAMS_ROWS = 901, 3000
 SEAMS_HIDDEN, SEAMS_EPOCHS = (64, 16), 10
 SEAMS_OTHERS = 0.15
 """Share of the pixels where no digits meet that is learned from."""
-JUDGE_SEED, JUDGE_CHUNKS, JUDGE_CHUNK = 902, 320, 50
-"""Rows are drawn and cut in so many chunks of so many rows, side by side."""
+JUDGE_SEED, JUDGE_CHUNKS, JUDGE_CHUNK = 902, 240, 50
+MORE_CHUNKS = 320
+"""Rows are drawn and cut in so many chunks of so many rows, side by side; more where some are
+written."""
 JUDGE_TOUCHING = [0, 0, 0.2, 0.33, 0.5, 1]
 JUDGE_HIDDEN, JUDGE_EPOCHS = (192, 64), 20
 WRITTEN = 0.5
-"""Share of the rows that a writer wrote,"""
+"""Share of the rows that a writer wrote, if any,"""
 PRINTED, UNDERLINED = 0.5, 0.15
 """and of those on printed paper, and of those on a line."""
 BATCH = 256
@@ -67,12 +71,17 @@ SPREAD = 0.3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("network", choices=["seams", "judge"])
+    parser.add_argument("network", choices=["seams", "judge", "judge-of-written"])
     parser.add_argument("output", type=Path)
     parser.add_argument("--mnist", default="mnist", help="dataset to draw the rows from")
     options = parser.parse_args()
     digits = load_dataset(options.mnist).part("train")
-    layers = trained_seams(digits) if options.network == "seams" else trained_judge(digits)
+    if options.network == "seams":
+        layers = trained_seams(digits)
+    elif options.network == "judge":
+        layers = trained_judge(digits, 0.0, JUDGE_CHUNKS)
+    else:
+        layers = trained_judge(digits, WRITTEN, MORE_CHUNKS)
     arrays = {
         f"weight{number}": weight.astype(np.float16) for number, (weight, _) in enumerate(layers)
     }
@@ -88,7 +97,7 @@ def trained_seams(digits: Dataset) -> Layers:
     rng = np.random.default_rng(SEAMS_SEED)
     parts = [
         seam_squares(row, picture, rng)
-        for row, picture in drawn_rows(digits, rng, SEAMS_ROWS, [0.33, 0.7, 1, 1])
+        for row, picture in drawn_rows(digits, rng, SEAMS_ROWS, [0.33, 0.7, 1, 1], 0.0)
     ]
     squares = np.concatenate([square for square, _ in parts])
     labels = np.concatenate([label for _, label in parts]).astype(np.float32)
@@ -124,10 +133,11 @@ def seam_squares(
     return np.concatenate(squares), np.concatenate(labels)
 
 
-def trained_judge(digits: Dataset) -> Layers:
+def trained_judge(digits: Dataset, written: float, count: int) -> Layers:
     """Learn what one whole digit is, from the parts that the reader cuts rows into."""
     with ProcessPoolExecutor() as pool:
-        chunks = list(pool.map(judged_parts, itertools.repeat(digits), range(JUDGE_CHUNKS)))
+        work = partial(judged_parts, digits, written)
+        chunks = list(pool.map(work, range(count)))
     images, shapes, whole = (np.concatenate(kind) for kind in zip(*chunks, strict=True))
     mean, spread = shapes.mean(0), shapes.std(0) + 1e-3
     inputs = np.hstack([np.float32(1 / 255) * images, (shapes - mean) / spread * SPREAD])
@@ -138,13 +148,13 @@ def trained_judge(digits: Dataset) -> Layers:
 
 
 def judged_parts(
-    digits: Dataset, chunk: int
+    digits: Dataset, written: float, chunk: int
 ) -> tuple[NDArray[np.uint8], Float32Array, Float32Array]:
     """Return the parts of a chunk of rows: images, shape features and whether they are whole."""
     rng = np.random.default_rng([JUDGE_SEED, chunk])
     parts = [
         part
-        for row, picture in drawn_rows(digits, rng, JUDGE_CHUNK, JUDGE_TOUCHING)
+        for row, picture in drawn_rows(digits, rng, JUDGE_CHUNK, JUDGE_TOUCHING, written)
         for part in parts_of(row, picture, rng)
     ]
     return (
@@ -155,15 +165,15 @@ def judged_parts(
 
 
 def drawn_rows(
-    digits: Dataset, rng: np.random.Generator, count: int, touching: list[float]
+    digits: Dataset, rng: np.random.Generator, count: int, touching: list[float], written: float
 ) -> Iterator[tuple[DrawnRow, NDArray[np.uint8]]]:
     """Draw and write rows, and each once more as a picture by some pen."""
     for _ in range(count):
-        if rng.random() < WRITTEN:
+        if written and rng.random() < written:
             seed, number = rng.integers(2**31, size=2).tolist()
-            written = write_row(number, seed=seed)
-            picture = on_paper(written.ink, rng)
-            yield DrawnRow(picture, written.text, written.owner), picture
+            own = write_row(number, seed=seed)
+            scanned = on_paper(own.ink, rng)
+            yield DrawnRow(scanned, own.text, own.owner), scanned
             continue
         chosen = rng.integers(len(digits.images), size=5)
         images = digits.images[chosen]

@@ -2,8 +2,8 @@
 
 Digits that touch meet at a crossing, along a whole side or in the middle of a bar, and the ink
 there looks much like that within a digit. What tells them apart was learned by a small network
-from rows drawn of MNIST's training digits and from written ones (tools/line_networks.py): it sees a
-square around a pixel, of about a digit's height, and tells whether the strokes of two digits meet.
+from rows drawn of MNIST's training digits (tools/line_networks.py): it sees a square around a
+pixel, of about a digit's height, and tells whether the strokes of two digits meet there.
 """
 
 from __future__ import annotations
