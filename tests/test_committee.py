@@ -79,7 +79,7 @@ def test_the_first_member_is_the_network_that_the_seed_gives_alone(
     committee: tuple[Path, str],
 ) -> None:
     recipe = replace(
-        RECIPES["small"], hidden_layer_sizes=(16,), epochs=8, input_features=("pixels",)
+        RECIPES["small"], hidden_layer_sizes=(16,), epochs=5, input_features=("pixels",)
     )
     (alone,) = train_model(load_digits(), Plan(recipe)).model.members
     first = load_model(committee[0] / "model.joblib").members[0]
