@@ -364,3 +364,22 @@ def test_squared_paper_is_left_out(model: Model) -> None:
         pen.line((0, y, paper.width, y - 4), 170, 1)
     squared = np.minimum(np.asarray(image), np.asarray(paper))
     assert texts(Image.fromarray(squared), model) == ["2074"]
+
+
+def test_a_short_row_is_answered_only_where_a_lone_digit_would_be(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert texts(page("47"), model) == ["47"]
+    monkeypatch.setattr("digitcli.reading.rows._holds_digit", lambda *_: False)
+    with pytest.raises(ImageError, match="holds no row of digits"):
+        texts(page("47"), model)
+    assert texts(page("4720"), model) == ["4720"]
+    assert texts(page("47"), model, "dd") == ["47"]
+
+
+def test_the_edges_of_a_blank_cell_hold_no_digit(model: Model) -> None:
+    cell = np.clip(np.random.default_rng(1).normal(225, 4, (60, 80)), 0, 255).astype(np.uint8)
+    cell[:, :2] = 90
+    cell[-2:] = 90
+    with pytest.raises(ImageError):
+        read_rows(cell, model)

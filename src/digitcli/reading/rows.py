@@ -26,7 +26,7 @@ from digitcli.reading.candidates import (
 from digitcli.reading.pattern import ANY, Pattern
 from digitcli.reading.search import best_path
 from digitcli.reading.split import Piece, Stroke, split
-from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
+from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of, upright_size
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE, shrink
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
@@ -75,6 +75,8 @@ their digits no more than a few are this weak."""
 MOST, BETTER = 6.0, 2.0
 """No digit speaks more for its row than this; in another way than the one before, rows must be
 better by this."""
+FEW_DIGITS = 3
+"""No more digits than this are answered only where a lone one would be."""
 UNSURE = 2.0
 """Where digits exceed it by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
@@ -243,6 +245,8 @@ def read_rows(
         edges = way.kind == "sheet" and _differ_by_edges(rows, best)
         if rows and (edges or not best or score > most + BETTER):
             best, most, clear = rows, score, _is_clear(rows)
+    if not pattern and 0 < _count(best) <= FEW_DIGITS and not _holds_digit(small, polarity):
+        best = []
     if not best:
         if failed is not None and not inked:
             raise failed
@@ -250,6 +254,17 @@ def read_rows(
         raise ImageError(f"holds no {wanted}; check that the picture shows one")
     scale = picture.shape[1] / small.shape[1]
     return [_scaled(row, scale) for row in best]
+
+
+def _holds_digit(picture: Picture, polarity: Polarity) -> bool:
+    """Whether a lone digit is seen in a picture, too: remnants of rules are like short rows."""
+    from digitcli.reading.digit import find_digit
+
+    try:
+        find_digit(shrink(picture, SIGHT), polarity=polarity)
+    except ImageError:
+        return False
+    return True
 
 
 def _count(rows: list[Row]) -> int:
