@@ -15,7 +15,7 @@ from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.prediction.paths import Burst, Source, Unreadable, path_of, source_of
 from digitcli.prediction.readings import PATIENCE, Answers, Reading, why
-from digitcli.reading.turn import SIDEWAYS, turned
+from digitcli.reading.turn import LEFT, heeded
 from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
 
 if TYPE_CHECKING:
@@ -116,17 +116,15 @@ class _Batch:
         return answers
 
     def _heed(self, place: int, name: str, seen: Seen, model: Model) -> None:
-        """Turn what lies on its side, lower the confidence of a doubtful scene, and say so."""
+        """Heed what the scene tells of an answer, and say so."""
         answers = self.answers
-        probabilities = answers.probabilities[place]
         said = []
-        if probabilities.max() < SIDEWAYS and (upright := turned(seen.image, model)):
-            answers.turns[place] = upright.turns
-            probabilities[:] = upright.probabilities
-            way = "left" if upright.turns == 1 else "right"
-            said.append(f"{name} was read turned by 90° to the {way}")
-        probabilities *= 1 - seen.doubt
-        probabilities += seen.doubt / 10
+        answers.probabilities[place], turns = heeded(seen, answers.probabilities[place], model)
+        if turns:
+            answers.turns[place] = turns
+            said.append(
+                f"{name} was read turned by 90° to the {'left' if turns == LEFT else 'right'}"
+            )
         if seen.others:
             answers.others[place] = seen.others
             said.append(

@@ -67,8 +67,6 @@ MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 WRITING = 2.0
 """Log-odds of a digit that written ones exceed and other marks do not, mostly."""
-UNWRITTEN = -3.5
-"""Rows whose digits fall short of it by more on average are no writing."""
 CLEAR, WEAK, FEW = 3.5, 0.0, 0.05
 """By how much they exceed that on average in rows so clear that no other way of seeing is tried; of
 their digits no more than a few are this weak."""
@@ -405,7 +403,7 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     if not pattern and _is_print(found, rows, way.ink, model):
         return []
     read = [_read_row(found, row, way.ink, model, pattern) for row in rows]
-    written = [row if row and (pattern or _mean_score([row]) > UNWRITTEN) else None for row in read]
+    written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
     kept = _without_smudges(written)
     shape = way.ink.mask.shape
     return [

@@ -47,9 +47,30 @@ def turned(image: NDArray[np.uint8], model: Model) -> Turned | None:
     return Turned((LEFT, RIGHT)[surest], doubted.astype(np.float32))
 
 
-def recognised(seen: Seen, model: Model) -> NDArray[np.float32]:
-    """Return the probabilities of a digit in a picture, shape (10,), lowered by its doubt."""
-    probabilities = model.predict_proba(seen.image[None])[0]
+def heeded(
+    seen: Seen, probabilities: NDArray[np.float32], model: Model
+) -> tuple[NDArray[np.float32], int]:
+    """Turn what lies on its side, and lower the confidence of a doubtful scene.
+
+    Parameters
+    ----------
+    seen : Seen
+    probabilities : ndarray of float32, shape (10,)
+        What the model says of the digit as it was seen.
+    model : Model
+
+    Returns
+    -------
+    probabilities : ndarray of float32, shape (10,)
+    turns : int
+        By how many quarters it was turned, anticlockwise.
+    """
+    turns = 0
     if not seen.ready and probabilities.max() < SIDEWAYS and (upright := turned(seen.image, model)):
-        probabilities = upright.probabilities
-    return np.asarray((1 - seen.doubt) * probabilities + seen.doubt / 10, np.float32)
+        turns, probabilities = upright
+    return np.asarray((1 - seen.doubt) * probabilities + seen.doubt / 10, np.float32), turns
+
+
+def recognised(seen: Seen, model: Model) -> NDArray[np.float32]:
+    """Return the probabilities of a digit in a picture, shape (10,)."""
+    return heeded(seen, model.predict_proba(seen.image[None])[0], model)[0]
