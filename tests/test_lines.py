@@ -17,7 +17,7 @@ from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
 from digitcli.reading.pattern import parse_pattern
 from digitcli.reading.rows import read_page, read_rows
-from digitcli.reading.search import best_path
+from digitcli.reading.search import best_way
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.seeing.morphology import label
 from digitcli.seeing.pieces import Regions
@@ -280,11 +280,13 @@ def test_the_search_finds_the_best_of_all_ways(pattern: str | None) -> None:
         tried = [Candidate(a, b, (0, 0, 1, 1), np.ones((1, 1), bool)) for a, b in spans]
         scores = rng.normal(0, 3, (len(tried), 10)).astype(np.float32)
         skips = rng.normal(-3, 2, pieces).astype(np.float32)
-        path = best_path(tried, scores, skips, places)
-        assert path is not None
+        way = best_way(tried, scores, skips, places)
+        assert way is not None
+        path = way.choices
         taken = {piece for step in path for piece in range(*spans[step.candidate])}
         total = sum(scores[step.candidate, step.digit] for step in path)
         total += sum(skips[piece] for piece in range(pieces) if piece not in taken)
+        assert way.score == pytest.approx(total, abs=1e-4)
         assert total == pytest.approx(best_of_all(spans, scores, skips, places), abs=1e-4)
 
 
@@ -313,7 +315,7 @@ def best_of_all(
 def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digitcli.reading.rows.candidates", lambda *_, **__: [])
+    monkeypatch.setattr("digitcli.reading.lattice.candidates", lambda *_, **__: [])
     picture = Image.new("L", (120, 60), 255)
     ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
     with pytest.raises(ImageError, match="holds no row of digits"):

@@ -33,11 +33,12 @@ from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
 from digitcli.reading.candidates import candidates, shape_features
 from digitcli.reading.judge import SIDE, judged_image
+from digitcli.reading.lattice import stroke_of
 from digitcli.reading.perceptron import Layers
-from digitcli.reading.rows import stroke_of, ways
 from digitcli.reading.seams import INK, reduced, surroundings
 from digitcli.reading.seams import SIDE as SQUARE
 from digitcli.reading.split import CUT_FROM, split
+from digitcli.reading.ways import ways
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import dilate
 from digitcli.seeing.pieces import Regions

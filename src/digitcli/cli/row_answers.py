@@ -9,7 +9,7 @@ from digitcli.paths import printable
 
 if TYPE_CHECKING:
     from digitcli.prediction.rows import RowAnswers
-    from digitcli.reading.rows import Digit, Row
+    from digitcli.reading.row import Digit, Row
 
 
 class RowWriter(AnswerWriter["RowAnswers"]):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
 from digitcli.prediction.readings import Answers, Reading, why
 from digitcli.reading.pattern import Pattern
-from digitcli.reading.rows import Row, read_page
+from digitcli.reading.row import Row
+from digitcli.reading.rows import read_page
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,7 +7,8 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from digitcli.reading.rows import PAGE_SIDE, Row
+from digitcli.reading.row import Row
+from digitcli.reading.rows import PAGE_SIDE
 from digitcli.seeing.decode import AnyImage, Picture, decode, upright_size
 
 LABEL = 0.35

@@ -6,7 +6,8 @@ from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.reading.pattern import Pattern, parse_pattern
-from digitcli.reading.rows import Row, read_page
+from digitcli.reading.row import Row
+from digitcli.reading.rows import read_page
 from digitcli.seeing.decode import AnyImage, name_of
 
 

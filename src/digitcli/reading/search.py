@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,19 @@ class Choice:
     digit: int
 
 
-def best_path(
+class Way(NamedTuple):
+    """A way to divide a row: its digits from left to right, and the sum of its scores."""
+
+    choices: list[Choice]
+    score: float
+
+
+def best_way(
     candidates: list[Candidate],
     scores: NDArray[np.float32],
     skips: NDArray[np.float32],
     pattern: Pattern | None = None,
-) -> list[Choice] | None:
+) -> Way | None:
     """Divide a row into digits so that the sum of the scores is highest.
 
     Parameters
@@ -40,8 +48,8 @@ def best_path(
 
     Returns
     -------
-    list of Choice or None
-        From left to right; None if no way has the pattern.
+    Way or None
+        None if no way has the pattern.
     """
     count = len(skips)
     places = len(pattern) if pattern else 0
@@ -72,7 +80,7 @@ def best_path(
         if choice is not None:
             path.append(choice)
         state = piece, place
-    return path[::-1]
+    return Way(path[::-1], float(best[count, places]))
 
 
 def _improve(

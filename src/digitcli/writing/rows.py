@@ -19,14 +19,18 @@ HEIGHTS = 16, 64
 """Pixels of the height of a digit in a row."""
 PENS = 0.05, 0.13
 """Least and greatest width of strokes in a row, as a share of the height."""
-FEWEST, MOST = 3, 7
+FEWEST, MOST = 2, 7
 """Digits in a row."""
 ROUND, SMALL = 0.35, 0.72
 """How probable it is that a row ends in zeros, and how small some people write those."""
-NARROWEST, WIDEST = -0.1, 0.35
+NARROWEST, WIDEST = -0.1, 0.5
 """Gaps between digits, as a share of the height: neighbours overlap, touch or stand apart."""
 FARTHEST = 0.9
 """A pen that stays down between two digits bridges no more than this, as a share of the height."""
+GROUPS = 0.1
+"""How probable it is that a row has a wider gap, as between thousands."""
+EVEN, UNEVEN = 0.03, 0.14
+"""How differently large and how unevenly people write."""
 SLIPS = 0.25
 """A mark slips above or below its neighbour with this share of its width at most."""
 LIGHTER = 0.7
@@ -87,24 +91,29 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
     person = person._replace(pen=float(np.clip(person.pen, *PENS)))
     digits = rng.integers(0, 10, int(rng.integers(FEWEST, MOST + 1)))
     if rng.random() < ROUND:
-        digits[-int(rng.integers(2, len(digits))) :] = 0
+        digits[-int(rng.integers(1, len(digits))) :] = 0
     own = np.random.default_rng([person.taste, 10])
     spacing = own.uniform(NARROWEST, WIDEST)
     joined = own.choice([0.0, 0.0, 0.3, 0.8])
     small = SMALL if own.random() < 0.3 else 1.0
+    uneven, wavering = own.uniform(EVEN, UNEVEN), own.uniform(EVEN, UNEVEN) / 1.5
+    apart = int(rng.integers(1, len(digits))) if rng.random() < GROUPS else 0
 
-    marks: list[tuple[_Mark, bool]] = []
+    marks: list[tuple[_Mark, bool, float]] = []
     for place, digit in enumerate(digits.tolist()):
         name = allograph(digit, person, rng)
         form = strokes(DIGITS[digit][name][1])
-        size = np.exp(rng.normal(0, 0.06)) * (small if digit == 0 and place else 1.0)
+        size = np.exp(rng.normal(0, uneven)) * (small if digit == 0 and place else 1.0)
         ways = [way * size for way in pen_ways(form, person, rng)]
-        marks.append((_drawn(ways, person, rng, down=(1 - size) / 2 + rng.normal(0, 0.04)), True))
+        drawn = _drawn(ways, person, rng, down=(1 - size) / 2 + rng.normal(0, wavering))
+        wider = rng.uniform(0.2, 0.9) if apart and place == apart else 0.0
+        marks.append((drawn, True, wider))
         last = place == len(digits) - 1
         if rng.random() < (END if last else STOP * (joined == 0)):
             sort = AT_END if last else BETWEEN
             sign = strokes(sort[str(rng.choice(list(sort)))])
-            marks.append((_drawn(pen_ways(sign, person, rng), person, rng, down=0.0), False))
+            drawn = _drawn(pen_ways(sign, person, rng), person, rng, down=0.0)
+            marks.append((drawn, False, 0.0))
     return _composed(marks, digits, spacing, joined, person, rng)
 
 
@@ -121,21 +130,24 @@ def _drawn(ways: list[Points], person: Person, rng: Rng, *, down: float) -> _Mar
 
 
 def _composed(
-    marks: list[tuple[_Mark, bool]],
+    marks: list[tuple[_Mark, bool, float]],
     digits: NDArray[np.integer],
     spacing: float,
     joined: float,
     person: Person,
     rng: Rng,
 ) -> WrittenRow:
-    """Place marks beside each other, and leave the pen down between some digits."""
+    """Place marks beside each other, and leave the pen down between some digits.
+
+    Of each mark it is known whether it is a digit, and how much wider the gap before it is.
+    """
     height = 3 * FINE
-    width = sum(mark.mask.shape[1] for mark, _ in marks) + FINE * (len(marks) + 2)
+    width = sum(mark.mask.shape[1] for mark, _, _ in marks) + FINE * (len(marks) + 3)
     owner = np.zeros((height, width), np.uint8)
     before: tuple[int, Points] | None = None
     count = 0
-    for mark, is_digit in marks:
-        gap = (spacing + rng.normal(0, 0.05) + 0.1 * (not is_digit)) * FINE
+    for mark, is_digit, wider in marks:
+        gap = (spacing + wider + rng.normal(0, 0.05) + 0.1 * (not is_digit)) * FINE
         top = mark.top + height // 2
         rows = slice(max(0, top), min(height, top + mark.mask.shape[0]))
         mask = mark.mask[rows.start - top : rows.stop - top]

@@ -1,0 +1,338 @@
+"""Read one row, without cutting it and by cutting it, and weigh the two readings.
+
+The network that looks along a row sees what is joined and printed over, but knows nothing of the
+model that reads digits. Where it is sure, and the model recognises each digit where it sees it, the
+row is read. Else the row is cut, and the texts that either reader finds likely are weighed by both.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.model.network import Model
+from digitcli.reading.candidates import Candidate, digit_image, without_fragments
+from digitcli.reading.lattice import WRITING, Lattice, lattice_of
+from digitcli.reading.pattern import Pattern
+from digitcli.reading.row import Box, Digit, Row
+from digitcli.reading.search import Way as Division
+from digitcli.reading.uncut import (
+    BLANK,
+    COLUMN,
+    SHARE,
+    columns_of,
+    likelihood,
+    likely_texts,
+    row_image,
+    spans,
+)
+from digitcli.reading.ways import Way
+from digitcli.seeing.ink import Ink
+from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rows import heights, tilt, weighted_median
+
+MAIN = 0.6
+"""Strokes of at least this share of a row's height tell where its top and bottom are."""
+SURE = 0.9
+"""A text that is this probable needs no cuts, if the model recognises its digits."""
+AGREED = 5.0
+"""Log-odds of such a digit."""
+UNCUT_ERRS, FRAME_ERRS = 0.03, 0.05
+"""Looking along a row, or along a whole picture, errs in so many of a hundred, however sure;"""
+CUT_RIGHT, PER_SCORE = 1.0, 0.6
+"""the best way to cut it is right with these log-odds, and more for each of its weakest digit's;"""
+SUREST = 0.99
+"""but never with more than this."""
+ELSE = 0.1
+"""Where it is wrong, this speaks for any text."""
+MISPLACED, LOST = 0.02, 0.3
+"""In pictures of one row, so often the row is not where its ink is seen; or so often where that
+ink spans less than"""
+COVERED = 0.8
+"""this share of the row that the whole picture shows."""
+FAR = 1e-3
+"""Texts that are less probable than this share of the best are not looked for in the cuts."""
+FRAME_SHARES = 1.0, 0.85
+"""Shares of the height at which a whole picture is looked at."""
+
+Place = tuple[float, float, float, float]
+"""Left, top, right and bottom; of a tilted row, top and bottom are those in its middle."""
+
+
+class Look(NamedTuple):
+    """A row as the network sees it that does not cut.
+
+    Attributes
+    ----------
+    columns : ndarray of float32, shape (columns, 11)
+        As `columns_of` returns them.
+    left, scale : float
+        Where the first column begins in the picture, and columns for each of its pixels.
+    place : Place
+    slope : float
+        Of the row: how far it falls to the right.
+    """
+
+    columns: Float32Array
+    left: float
+    scale: float
+    place: Place
+    slope: float
+
+
+def look_at(dark: Float32Array, place: Place, slope: float = 0.0, share: float = SHARE) -> Look:
+    """Look along a row without cutting it."""
+    image, left, scale = row_image(dark, place, slope, share)
+    return Look(columns_of(image), left, scale / COLUMN, place, slope)
+
+
+class Texts(NamedTuple):
+    """What one or more looks at the same find likely.
+
+    Attributes
+    ----------
+    looks : list of Look
+    texts : list of str
+        The most probable first.
+    probabilities : ndarray of float, shape (texts, looks)
+    """
+
+    looks: list[Look]
+    texts: list[str]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def text(self) -> str:
+        """The most probable one."""
+        return self.texts[0] if self.texts else ""
+
+    @property
+    def probability(self) -> float:
+        """How probable it is, on average over the looks."""
+        return float(self.probabilities[0].mean()) if self.texts else 0.0
+
+    def of(self, texts: list[str]) -> NDArray[np.float64]:
+        """Return the probabilities of given texts, on average over the looks, shape (texts,)."""
+        means = _probabilities(self.looks, texts).mean(1)
+        return np.asarray(means)
+
+
+def texts_of(looks: list[Look], pattern: Pattern | None) -> Texts:
+    """Return the texts that some looks find likely."""
+    found = list(
+        dict.fromkeys(
+            reading.text
+            for look in looks
+            for reading in likely_texts(look.columns, pattern=pattern)
+        )
+    )
+    if not found:
+        return Texts(looks, [], np.empty((0, len(looks))))
+    probabilities = _probabilities(looks, found)
+    order = np.argsort(-probabilities.mean(1), kind="stable")
+    return Texts(looks, [found[place] for place in order], probabilities[order])
+
+
+def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
+    """Return how probable each text is to each look, shape (texts, looks)."""
+    return np.exp(np.array([[likelihood(look.columns, text) for look in looks] for text in texts]))
+
+
+def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:
+    """Look along a whole picture, as one row that fills it."""
+    height, width = dark.shape
+    place = 0.0, 0.0, float(width), float(height)
+    return texts_of([look_at(dark, place, share=share) for share in FRAME_SHARES], pattern)
+
+
+def read_frame(seen: Texts, ink: Ink, model: Model) -> tuple[Row, bool]:
+    """Return a picture's row, and whether the model recognises all of its digits."""
+    row, recognised = _spelled(seen, 0, ink, model)
+    return row.with_confidence(seen.probability), recognised
+
+
+def read_row(
+    found: Regions,
+    row: NDArray[np.intp],
+    way: Way,
+    model: Model,
+    pattern: Pattern | None,
+    frame: Texts | None = None,
+) -> Row | None:
+    """Read a row of strokes.
+
+    Parameters
+    ----------
+    found : Regions
+    row : ndarray of intp
+        The numbers of its strokes, from left to right.
+    way : Way
+        How its ink is seen.
+    model : Model
+    pattern : Pattern, optional
+    frame : Texts, optional
+        Of the whole picture, if this may be its only row.
+
+    Returns
+    -------
+    Row or None
+        With boxes in pixels of what the way sees; None if no row has the pattern.
+    """
+    height = weighted_median(heights(found)[row], found.size[row])
+    seen = texts_of([look_at(way.dark, *extent(found, row, height))], pattern)
+    if seen.probability >= SURE and frame is None:
+        if not seen.text:
+            return None
+        read, recognised = _spelled(seen, 0, way.ink, model)
+        if recognised:
+            return read.with_confidence(seen.probability)
+    lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
+    return _agreed(lattice, seen, frame, way.ink, model, pattern)
+
+
+def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place, float]:
+    """Return the place of a row and its slope."""
+    main = row[heights(found)[row] >= MAIN * height]
+    main = main if len(main) else row
+    slope = tilt(found, main)
+    left, right = float(found.left[row].min()), float(found.right[row].max())
+    shift = slope * ((found.left[main] + found.right[main]) / 2 - (left + right) / 2)
+    top, bottom = float((found.top[main] - shift).min()), float((found.bottom[main] - shift).max())
+    return (left, top, right, bottom), slope
+
+
+def _agreed(
+    lattice: Lattice,
+    seen: Texts,
+    frame: Texts | None,
+    ink: Ink,
+    model: Model,
+    pattern: Pattern | None,
+) -> Row | None:
+    """Return the row that the readers agree on most, None if none has the pattern."""
+    ways: dict[str, Division] = {}
+    cut = lattice.way(pattern)
+    if cut is not None and cut.choices:
+        ways["".join(str(choice.digit) for choice in cut.choices)] = cut
+    tried = [*seen.texts, *(frame.texts if frame else []), *ways]
+    texts = [text for text in dict.fromkeys(tried) if text]
+    if not texts:
+        return None
+    uncut = seen.of(texts)
+    whole = frame.of(texts) if frame else np.zeros(len(texts))
+    for text, probability in zip(texts, uncut + whole, strict=True):
+        if text not in ways and probability > FAR:
+            division = lattice.way(_exactly(text))
+            if division is not None:
+                ways[text] = division
+    local = uncut + UNCUT_ERRS
+    if cut is not None and cut.choices:
+        scores = np.array([ways[text].score if text in ways else -np.inf for text in texts])
+        shares = np.exp(scores - scores.max())
+        right = CUT_RIGHT + PER_SCORE * (lattice.weakest(cut) - WRITING)
+        right = min(SUREST, 1 / (1 + np.exp(-right)))
+        local *= right * shares / shares.sum() + (1 - right) * ELSE
+    local /= local.sum()
+    total = local
+    if frame:
+        elsewhere = MISPLACED if _covered(seen, frame) >= COVERED else LOST
+        total = (whole + FRAME_ERRS) * (elsewhere + (1 - elsewhere) * local)
+        total /= total.sum()
+    best = int(total.argmax())
+    text = texts[best]
+    if text in ways:
+        row = Row(tuple(lattice.digits(ways[text], model, _exactly(text))))
+    else:
+        source = seen if text in seen.texts or frame is None else frame
+        row, _ = _spelled(source, source.texts.index(text), ink, model)
+    return row.with_confidence(float(total[best]))
+
+
+def _covered(seen: Texts, frame: Texts) -> float:
+    """Return how much of the row that the whole picture shows lies where the ink is seen."""
+    if not frame.text:
+        return 1.0
+    look = frame.looks[int(frame.probabilities[0].argmax())]
+    found = spans(look.columns, frame.text)
+    first, last = (look.left + edge / look.scale for edge in (found[0][0], found[-1][1]))
+    left, _, right, _ = seen.looks[0].place
+    return (min(right, last) - max(left, first)) / (last - first)
+
+
+def _exactly(text: str) -> Pattern:
+    return tuple(frozenset({int(sign)}) for sign in text)
+
+
+def _spelled(seen: Texts, number: int, ink: Ink, model: Model) -> tuple[Row, bool]:
+    """Return the row of a text, digits where the columns show them, and whether all are recognised.
+
+    A digit that the model does not recognise has the probabilities of the columns.
+    """
+    text = seen.texts[number]
+    look = seen.looks[int(seen.probabilities[number].argmax())]
+    parts = _parts(text, look, ink)
+    images = np.stack([digit_image(part, ink) for part in parts if part.mask.any()] or [_NOTHING])
+    looked = iter(model.predict_proba(images))
+    digits = []
+    recognised = True
+    for part, sign, (first, last) in zip(parts, text, spans(look.columns, text), strict=True):
+        digit = int(sign)
+        own = look.columns[first:last]
+        clearest = np.exp(own[int(own[:, digit].argmax())])
+        sure = float(np.clip(clearest[digit], 1e-6, 1 - 1e-6))
+        probabilities = (clearest[:BLANK] / clearest[:BLANK].sum()).astype(np.float32)
+        score = float(np.log(sure / (1 - sure))) - WRITING
+        known = next(looked) if part.mask.any() else None
+        if known is not None and int(known.argmax()) == digit:
+            probabilities, score = known, AGREED
+        else:
+            recognised = False
+        digits.append(Digit(part.box, probabilities, digit, score))
+    return Row(tuple(digits)), recognised
+
+
+_NOTHING = np.zeros((28, 28), np.uint8)
+
+
+def _parts(text: str, look: Look, ink: Ink) -> list[Candidate]:
+    """Return the ink of each digit of a text, which may be none."""
+    found = spans(look.columns, text)
+    left, top, right, bottom = look.place
+    between = [(one[1] + other[0]) / 2 for one, other in pairwise(found)]
+    edges = look.left + np.array([0, *between, len(look.columns)]) / look.scale
+    edges[0], edges[-1] = max(edges[0], left), min(edges[-1], right)
+    parts = []
+    for number in range(len(text)):
+        middle = (edges[number] + edges[number + 1]) / 2
+        shift = look.slope * (middle - (left + right) / 2)
+        around = (
+            int(max(0, edges[number])),
+            int(max(0, top + shift)),
+            int(min(ink.mask.shape[1], np.ceil(edges[number + 1]))),
+            int(min(ink.mask.shape[0], np.ceil(bottom + shift))),
+        )
+        parts.append(_inked(number, around, ink))
+    return parts
+
+
+def _inked(number: int, box: Box, ink: Ink) -> Candidate:
+    """Return the ink in a box, which shrinks to it if there is any."""
+    left, top, right, bottom = box
+    mask = without_fragments(ink.mask[top:bottom, left:right])
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        empty = np.zeros((max(1, bottom - top), max(1, right - left)), np.bool_)
+        box = left, top, left + empty.shape[1], top + empty.shape[0]
+        return Candidate(number, number + 1, box, empty)
+    inner = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box = (
+        left + int(columns[0]),
+        top + int(rows[0]),
+        left + int(columns[-1]) + 1,
+        top + int(rows[-1]) + 1,
+    )
+    return Candidate(number, number + 1, box, mask[inner])

@@ -1,0 +1,266 @@
+"""Read a row without cutting it: a small convolutional network looks along its picture.
+
+It gives every column of the picture the probability of each digit and of no new digit, and the
+texts that these make probable are found by a search: connectionist temporal classification (Graves,
+Fernández, Gomez, Schmidhuber, ICML 2006). It needs no ink to be told from paper, so that it reads
+what is joined and printed over, and it errs elsewhere than the reader that cuts. It learned from
+written rows and from MNIST's training digits (tools/row_network.py).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.reading.pattern import ANY, Pattern
+from digitcli.seeing.morphology import Float32Array
+
+HEIGHT = 32
+"""Pixels of a row's picture."""
+DARKEST = 0.98
+"""What is darker than this share of the pixels is taken for ink."""
+LEAST_CONTRAST = 0.02
+BLANK = 10
+"""The sign of a column in which no new digit is seen."""
+SHARE = 0.75
+"""Share of it that the digits have,"""
+BESIDE = 0.4
+"""and what is seen beside them, as a share of their height."""
+COLUMN = 2
+"""Pixels of the picture that a column stands for."""
+BEAM = 12
+"""Beginnings of texts that are followed at once."""
+UNSEEN = -9.0
+"""Digits less probable than this in a column are not tried there; natural logarithm."""
+QUIET = -1e-3
+"""Columns in which a blank is more probable than this are passed over; natural logarithm."""
+
+
+def levelled(dark: Float32Array) -> Float32Array:
+    """Bring darkness to 0 for paper and 1 for ink."""
+    paper, ink = np.quantile(dark, [0.5, DARKEST])
+    level = (dark - paper) / max(ink - paper, LEAST_CONTRAST)
+    return np.asarray(np.clip(level, -1, 1.5), np.float32)
+
+
+def row_image(
+    dark: Float32Array,
+    box: tuple[float, float, float, float],
+    slope: float = 0.0,
+    share: float = SHARE,
+) -> tuple[Float32Array, float, float]:
+    """Cut a row out of a picture.
+
+    Parameters
+    ----------
+    dark : ndarray of float32, shape (height, width)
+        How dark the picture is, or how bright where the ink is bright.
+    box : tuple of float
+        Left, top, right and bottom of the digits; top and bottom are those in the middle.
+    slope : float
+        Of the row: how far it falls to the right.
+    share : float
+        Of the height of the image that the digits have.
+
+    Returns
+    -------
+    image : ndarray of float32, shape (HEIGHT, width)
+    left, scale : float
+        Where it begins in the picture, and its pixels for each of the picture.
+    """
+    left, top, right, bottom = box
+    scale = HEIGHT * share / (bottom - top)
+    above = (bottom - top) * (1 / share - 1) / 2
+    beside = BESIDE * (bottom - top)
+    lean = abs(slope) * (right - left) / 2
+    first, last = int(max(0, left - beside)), int(np.ceil(min(dark.shape[1], right + beside)))
+    upper, lower = int(np.floor(top - above - lean)), int(np.ceil(bottom + above + lean))
+    part = dark[max(0, upper) : max(1, lower), first:last]
+    outside = max(0, -upper), max(0, lower - upper - len(part) - max(0, -upper))
+    image = Image.fromarray(np.pad(part, (outside, (0, 0)), mode="edge"))
+    if slope:
+        middle = (left + right) / 2 - first
+        affine = 1, 0, 0, slope, 1, -slope * middle
+        image = image.transform(
+            image.size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR
+        )
+    size = max(2 * COLUMN, round(image.width * scale)), HEIGHT
+    inner = 0, top - above - upper, image.width, bottom + above - upper
+    resized = image.resize(size, Image.Resampling.BILINEAR, inner)
+    return levelled(np.asarray(resized)), float(first), size[0] / image.width
+
+
+def columns_of(image: Float32Array) -> Float32Array:
+    """Look along a row.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (HEIGHT, width)
+        As `levelled` returns it.
+
+    Returns
+    -------
+    ndarray of float32, shape (width // COLUMN, 11)
+        For each column the logarithms of the probabilities of 0 to 9, and of no new digit.
+    """
+    layers = _layers()
+    values = image[:, : image.shape[1] // COLUMN * COLUMN, None]
+    for number, (weight, bias) in enumerate(layers[:4]):
+        values = _convolved(np.pad(values, ((1, 1), (1, 1), (0, 0))), weight, bias, 3)
+        values = np.maximum(values[::2], values[1::2])
+        if number == 0:
+            values = np.maximum(values[:, ::2], values[:, 1::2])
+    values = np.pad(values, ((0, 0), (1, 1), (0, 0)))
+    values = _convolved(values, *layers[4], 3)[0]
+    far = np.pad(values, ((4, 4), (0, 0)))
+    taken = np.lib.stride_tricks.sliding_window_view(far, 9, 0)[:, :, ::2]
+    weight, bias = layers[5]
+    values = values + np.maximum(taken.reshape(len(values), -1) @ weight + bias, 0)
+    odds = values @ layers[6][0] + layers[6][1]
+    odds -= odds.max(1, keepdims=True)
+    return np.asarray(odds - np.log(np.exp(odds).sum(1, keepdims=True)), np.float32)
+
+
+def _convolved(
+    values: Float32Array, weight: Float32Array, bias: Float32Array, wide: int
+) -> Float32Array:
+    """Convolve values, shape (height, width, channels), and cut off what is negative."""
+    tall = len(weight) // (values.shape[2] * wide)
+    windows = np.lib.stride_tricks.sliding_window_view(values, (tall, wide), (0, 1))
+    height, width = windows.shape[:2]
+    flat = windows.reshape(height * width, -1)
+    return np.asarray(np.maximum(flat @ weight + bias, 0).reshape(height, width, -1))
+
+
+@cache
+def _layers() -> list[tuple[Float32Array, Float32Array]]:
+    """Weights, shape (inputs, outputs), and biases."""
+    with files(__package__).joinpath("uncut.npz").open("rb") as file, np.load(file) as arrays:
+        layers = []
+        for number in range(len(arrays.files) // 3):
+            scale = arrays[f"scale{number}"].astype(np.float32)
+            weight = arrays[f"weight{number}"].astype(np.float32) * scale[:, None]
+            layers.append((np.ascontiguousarray(weight.T), arrays[f"bias{number}"]))
+    return layers
+
+
+class Reading(NamedTuple):
+    """A text, and the natural logarithm of the probability that it is what is written."""
+
+    text: str
+    likely: float
+
+
+def likely_texts(
+    columns: Float32Array, count: int = BEAM, *, pattern: Pattern | None = None
+) -> list[Reading]:
+    """Return the most probable texts that have the pattern, the best first.
+
+    Beginnings of texts are followed from the left to the right, those that are most probable up to
+    each column: a text is as probable as all ways together to spread it over the columns.
+    """
+    beams: dict[str, tuple[float, float]] = {"": (0.0, -np.inf)}
+    for column in columns.astype(np.float64):
+        if column[BLANK] > QUIET and all(ended > open_ for ended, open_ in beams.values()):
+            beams = {text: (ended + column[BLANK], -np.inf) for text, (ended, _) in beams.items()}
+            continue
+        likely = {digit for digit in range(10) if column[digit] > UNSEEN}
+        grown: dict[str, tuple[float, float]] = {}
+        for text, (ended, running) in beams.items():
+            total = np.logaddexp(ended, running)
+            _add(grown, text, total + column[BLANK], -np.inf)
+            if text:
+                _add(grown, text, -np.inf, running + column[int(text[-1])])
+            for digit in likely & _allowed(pattern, len(text)):
+                sign = str(digit)
+                before = ended if text.endswith(sign) else total
+                _add(grown, text + sign, -np.inf, before + column[digit])
+        best = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        beams = dict(best[:BEAM])
+    found = [Reading(text, float(np.logaddexp(*ways))) for text, ways in beams.items()]
+    if pattern:
+        found = [reading for reading in found if len(reading.text) == len(pattern)]
+    return sorted(found, key=lambda reading: -reading.likely)[:count]
+
+
+def _allowed(pattern: Pattern | None, place: int) -> frozenset[int]:
+    """Which digits may stand at a place."""
+    if not pattern:
+        return ANY
+    return pattern[place] if place < len(pattern) else frozenset()
+
+
+def _add(beams: dict[str, tuple[float, float]], text: str, ended: float, running: float) -> None:
+    """Add to the probability of a text whose last digit has ended, or still runs."""
+    if text in beams:
+        before = beams[text]
+        ended, running = np.logaddexp(before[0], ended), np.logaddexp(before[1], running)
+    beams[text] = (float(ended), float(running))
+
+
+def likelihood(columns: Float32Array, text: str) -> float:
+    """Return the natural logarithm of the probability of a text."""
+    states = _states(text)
+    odds = columns[:, states].astype(np.float64)
+    skips = _skips(states)
+    ways = np.full(len(states), -np.inf)
+    ways[:2] = odds[0, :2]
+    for column in odds[1:]:
+        before, beyond = _earlier(ways, skips)
+        ways = np.logaddexp(np.logaddexp(ways, before), beyond) + column
+    return float(np.logaddexp(ways[-1], ways[-2])) if text else float(ways[-1])
+
+
+def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
+    """Return where each digit of a text is most probably: its first column, and the one after."""
+    states = _states(text)
+    odds = columns[:, states].astype(np.float64)
+    skips = _skips(states)
+    ways = np.full(len(states), -np.inf)
+    ways[:2] = odds[0, :2]
+    back = np.zeros(odds.shape, np.intp)
+    for place, column in enumerate(odds[1:], 1):
+        before, beyond = _earlier(ways, skips)
+        options = np.stack([ways, before, beyond])
+        back[place] = options.argmax(0)
+        ways = options.max(0) + column
+    state = len(states) - 1 - int(len(states) > 1 and ways[-2] > ways[-1])
+    path = [state]
+    for place in range(len(odds) - 1, 0, -1):
+        state -= int(back[place, state])
+        path.append(state)
+    taken = np.array(path[::-1])
+    return [
+        (
+            int(np.flatnonzero(taken == 2 * digit + 1)[0]),
+            int(np.flatnonzero(taken == 2 * digit + 1)[-1]) + 1,
+        )
+        for digit in range(len(text))
+    ]
+
+
+def _earlier(
+    ways: NDArray[np.float64], skips: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ways that end one state earlier, and two where that may be left out."""
+    shifted = np.concatenate([[-np.inf, -np.inf], ways])
+    return shifted[1:-1], np.where(skips, shifted[:-2], -np.inf)
+
+
+def _states(text: str) -> NDArray[np.intp]:
+    """The digits of a text, and blanks before, between and after them."""
+    states = np.full(2 * len(text) + 1, BLANK, np.intp)
+    states[1::2] = [int(sign) for sign in text]
+    return states
+
+
+def _skips(states: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which states follow on the one before the last: digits that differ need no blank between."""
+    skips = np.zeros(len(states), np.bool_)
+    skips[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
+    return skips

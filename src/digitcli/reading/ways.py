@@ -1,0 +1,132 @@
+"""The ways in which the ink of a page may be seen, the most usual first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Literal, NamedTuple, TypeGuard
+
+from digitcli.errors import ImageError
+from digitcli.polarity import Polarity
+from digitcli.seeing.decode import Picture
+from digitcli.seeing.ink import Ink
+from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE
+from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.paper import Sheet, cut_out, find_papers
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.rows import enters_from_frame, lies_along_rim, merges_with_paper
+from digitcli.seeing.scene import NO_INK, Scene
+from digitcli.seeing.view import View
+
+NARROW = 1 / 8, 1 / 3
+"""Shares of the longer and of the shorter side that strokes are narrower than."""
+LEAST_SIDE = 4
+"""Pixels on the shorter side below which nothing is looked for."""
+FAINTEST = 8 / 255
+"""Less contrast than this is no ink."""
+ROOM_FOR_SHADOWS = 256
+"""In smaller pictures the edges of shadows are wider than strokes, if there are any."""
+MOST_PAPERS = 3
+"""So many surfaces at most are taken for the paper."""
+
+Kind = Literal["whole", "sheet", "further", "last"]
+
+
+class Way(NamedTuple):
+    """A way of seeing the ink of a page.
+
+    Attributes
+    ----------
+    ink : Ink
+    dark : ndarray of float32, shape (height, width)
+        How dark the view is, or how bright where its ink is bright; 0 to 1.
+    left, top : int
+        Where it begins in the picture.
+    kind : {"whole", "sheet", "further", "last"}
+        Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
+        tried only where they are not; or where hardly any writing is seen.
+    of_all : bool
+        Whether it is of the whole picture, not of a sheet in it.
+    """
+
+    ink: Ink
+    dark: Float32Array
+    left: int = 0
+    top: int = 0
+    kind: Kind = "whole"
+    of_all: bool = True
+
+
+def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
+    """See the ink of a page in the ways that make sense, the most usual first.
+
+    The whole picture, with and without what enters from its frame, and each paper in it; only its
+    dense ink, and the ink of one pen; without rules, and without anything like a rule; and the
+    whole with the other polarity.
+    """
+    fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
+    if min(picture.shape[:2]) < LEAST_SIDE:
+        yield ImageError("is too thin to hold a digit; check the picture")
+        return
+
+    longer, shorter = max(picture.shape[:2]), min(picture.shape[:2])
+    widest = min(NARROW[0], NARROW[1] * shorter / longer)
+    fine = longer >= ROOM_FOR_SHADOWS
+    view = View(picture)
+
+    def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
+        if scene.limit < FAINTEST:
+            raise ImageError(NO_INK)
+        sheet, rules = scene.sheet, scene.rules
+        left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
+        dark = 1 - scene.view.values if scene.dark else scene.view.values
+        for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
+            ink = Ink(scene.density, mask, scene.limit)
+            yield Way(ink, dark, left, top, kind, sheet is None)
+
+    def cleared(scene: Scene) -> Scene:
+        found = Regions.of(scene.rules.rest)
+        foreign = enters_from_frame(found)
+        if fine:
+            dark = -scene.view.values if scene.dark else scene.view.values
+            foreign |= merges_with_paper(found, found.touching, dark)
+        if _is_apart(scene.sheet):
+            edge = scene.touching(found) & lies_along_rim(found, scene.sheet.inside)
+            foreign |= found.mask(edge)
+        # the edge of a sheet has another contrast than the pen
+        return scene.without(foreign) if foreign.any() else scene
+
+    see = partial(Scene, widest=widest, side=SHADOWED_SIDE if fine else PAPER_SIDE)
+    try:
+        whole = see(view, dark=fixed)
+        usual = cleared(whole)
+        yield from seen(usual, "whole")
+    except ImageError as error:
+        yield error
+        return
+    sheets = [cut_out(picture, paper) for paper in find_papers(picture)[:MOST_PAPERS]]
+    further = [
+        partial(see, View(picture, sheet), dark=fixed)
+        for sheet in sorted(sheets, key=lambda sheet: not _is_apart(sheet))
+    ]
+    further.append(partial(see, view, dark=whole.dark, weight="heavy"))
+    for form in further:
+        try:
+            scene = cleared(form())
+            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further")
+        except ImageError as error:
+            yield error
+    if whole is not usual:  # the row may be what enters from the frame
+        yield from seen(whole, "further")
+    for pen in whole.pens():
+        yield from seen(pen, "further")
+    if fixed is None:
+        try:
+            yield from seen(cleared(see(view, dark=not whole.dark)), "last")
+        except ImageError as error:
+            yield error
+
+
+def _is_apart(sheet: Sheet | None) -> TypeGuard[Sheet]:
+    """Whether there is a sheet with edges on nearly all sides."""
+    return sheet is not None and sheet.sides <= 1
