@@ -17,17 +17,12 @@ from PIL import Image, ImageFilter
 
 from digitcli.reading.uncut import HEIGHT, levelled
 from digitcli.writing.rows import write_row
-from digitcli.writing.writer import write_signs
 
 Float32Array = NDArray[np.float32]
 Rng = np.random.Generator
 
-OF_MNIST, OF_SIGNS = 0.42, 0.012
-"""Shares of the rows that are set from MNIST's digits, and from letters and signs, without any."""
-SIGNS = 200
-"""So many of these are written for each chunk of rows."""
-BARE = 0.006
-"""Share of the pictures that show only paper."""
+OF_MNIST = 0.4
+"""Share of the rows that are set from MNIST's digits."""
 CHUNK = 500
 """Rows that a process writes at once."""
 BATCH, TOGETHER = 64, 8
@@ -60,24 +55,17 @@ def some_bases(
 ) -> list[Base]:
     """Write and set the rows of a chunk."""
     rng = np.random.default_rng([seed, chunk])
-    signs = write_signs(SIGNS, seed=seed + chunk % 20)
     bases = []
     for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        sort = rng.random()
-        if sort < OF_MNIST:
-            bases.append(set_row(images, labels, signs, rng))
-        elif sort < OF_MNIST + OF_SIGNS:
-            row = set_row(signs, np.zeros(len(signs), np.uint8), signs, rng)
-            bases.append(Base(row.ink, ""))
+        if rng.random() < OF_MNIST:
+            bases.append(set_row(images, labels, rng))
         else:
-            written = write_row(number, seed=seed)
-            bases.append(trimmed(np.rint(255 * written.ink).astype(np.uint8), written.text))
+            row = write_row(number, seed=seed)
+            bases.append(trimmed(np.rint(255 * row.ink).astype(np.uint8), row.text))
     return bases
 
 
-def set_row(
-    images: NDArray[np.uint8], labels: NDArray[np.integer], signs: NDArray[np.uint8], rng: Rng
-) -> Base:
+def set_row(images: NDArray[np.uint8], labels: NDArray[np.integer], rng: Rng) -> Base:
     """Set digits of MNIST side by side: apart, touching or overlapping, with marks between."""
     count = int(rng.integers(1, 9)) if rng.random() < 0.9 else int(rng.integers(9, 13))
     chosen = rng.integers(len(images), size=count)
@@ -86,15 +74,11 @@ def set_row(
         chosen[-int(rng.integers(1, count + 1)) :] = rng.choice(zeros)
     usual = rng.choice([-1.5, 0.5, 3.0, 6.0, 14.0])
     spread = rng.choice([0.7, 2.0])
-    ink = np.zeros((56, 46 * count + 200), np.uint8)
+    ink = np.zeros((56, 46 * count + 80), np.uint8)
     right = 20
     slope = rng.normal(0, 0.01)
     turn, zoom = rng.normal(0, 0.12), rng.uniform(0.85, 1.2)
     uneven = rng.uniform(0.02, 0.12)
-    if rng.random() < 0.015:  # a currency, an abbreviation
-        for sign in signs[rng.integers(len(signs), size=int(rng.integers(1, 4)))]:
-            ink[14:42, right : right + 28] = np.maximum(ink[14:42, right : right + 28], sign)
-            right += int(rng.integers(20, 28))
     for place, number in enumerate(chosen):
         digit = bent(
             images[number], turn + rng.normal(0, 0.05), zoom * np.exp(rng.normal(0, uneven))
@@ -147,8 +131,6 @@ def pictures(bases: list[Base], seed: int, number: int) -> list[Batch]:
     drawn = []
     for _ in range(BATCH * TOGETHER):
         base, other = (bases[place] for place in rng.integers(len(bases), size=2))
-        if rng.random() < BARE:
-            base = Base(np.zeros_like(base.ink), "")
         drawn.append((levelled(picture(base, other, rng)), base.text))
     drawn.sort(key=lambda row: row[0].shape[1])
     batches = []

@@ -44,25 +44,29 @@ class RowWriter(AnswerWriter["RowAnswers"]):
         ]
 
     def _row(self, number: int, row: Row) -> dict[str, Any]:
+        doubtful = row.doubtful(self._min_confidence)
         return {
             "row": number,
             "text": row.text(self._min_confidence),
             "confidence": round(row.confidence, DECIMALS),
-            "digits": [self._digit(digit, number) for digit in row.digits],
+            "digits": [
+                self._digit(digit, number, given=place not in doubtful)
+                for place, digit in enumerate(row.digits)
+            ],
         }
 
-    def _digit(self, digit: Digit, row: int) -> dict[str, Any]:
-        given = digit.digit if digit.confidence >= self._min_confidence else None
+    def _digit(self, digit: Digit, number: int, *, given: bool) -> dict[str, Any]:
+        answer = digit.digit if given else None
         line: dict[str, Any] = {
-            "digit": given,
+            "digit": answer,
             "confidence": round(digit.confidence, DECIMALS),
-            "row": row,
+            "row": number,
             "box": list(digit.box),
         }
         if self._top_k > 1:
             line["top_k"] = [
                 {
-                    "digit": given if other == digit.digit else other,
+                    "digit": answer if other == digit.digit else other,
                     "confidence": round(float(digit.probabilities[other]), DECIMALS),
                 }
                 for other in _likeliest(digit)[: self._top_k]

@@ -54,11 +54,14 @@ def write_plain(content: dict[str, Any], path: str | os.PathLike[str]) -> None:
 def pack_network(network: Network, *, dtype: str = "float32") -> dict[str, Any]:
     """Return `network` as plain builtins."""
     code = {"float32": "<f4", "float16": "<f2"}[dtype]
-    return {
+    member: dict[str, Any] = {
         "input_features": network.input_features,
         "weights": [_pack(weight, code) for weight in network.stored],
         "biases": [_pack(bias, code) for bias in network.biases],
     }
+    if network.of_digits is not None:
+        member["of_digits"] = _pack(network.of_digits, code)
+    return member
 
 
 def load_model(path: str | os.PathLike[str] | None = None) -> Model:
@@ -158,7 +161,12 @@ def unpack_network(member: object) -> Network:
     for units_in, units_out, weight, bias in zip(sizes, sizes[1:], weights, biases, strict=False):
         if weight.shape != (units_in, units_out) or bias.shape != (units_out,):
             raise ValueError(f"layer shapes do not chain ({weight.shape} after {units_in} units)")
-    return Network(weights, tuple(map(widen, biases)), features)
+    of_digits = None
+    if (packed := member.get("of_digits")) is not None:
+        of_digits = widen(_unpack(packed, 1))
+        if len(weights) < 2 or of_digits.shape != (sizes[-2] + 1,):
+            raise ValueError(f"its output for digits has shape {of_digits.shape}")
+    return Network(weights, tuple(map(widen, biases)), features, of_digits)
 
 
 def _pack(array: NDArray[np.floating], code: str) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class Network:
     biases : tuple of ndarray of float32, shapes (h1,), …, (10,)
     input_features : str
         A key of `digitcli.model.input.INPUT_FEATURES`.
+    of_digits : ndarray of float32, shape (hk + 1,), or None
+        Weights and bias of an output beside the ten, which does not touch their probabilities: the
+        log-odds that an image shows a digit at all. None if that was not learned.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class Network:
         stored: tuple[NDArray[np.floating], ...],
         biases: tuple[NDArray[np.float32], ...],
         input_features: str = "pixels",
+        of_digits: NDArray[np.float32] | None = None,
     ) -> None:
         self.stored = stored
         self.biases = biases
         self.input_features = input_features
+        self.of_digits = of_digits
 
     @cached_property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
@@ -69,13 +74,28 @@ class Network:
 
     def predict_proba_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the same for the images' input features, shape (n, inputs)."""
+        return _softmax(self._outputs(features, len(self.biases)))
+
+    def is_digit(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how probable it is that each image shows a digit, shape (n,); 1 if not known."""
+        if self.of_digits is None:
+            return np.ones(len(images), np.float32)
+        odds = self.hidden(images) @ self.of_digits[:-1] + self.of_digits[-1]
+        return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
+
+    def hidden(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the last hidden layer, shape (n, hk), for rows of shape (n, 784)."""
+        features = INPUT_FEATURES[self.input_features].of(images)
+        return np.maximum(self._outputs(features, len(self.biases) - 1), 0)
+
+    def _outputs(self, features: NDArray[np.float32], layers: int) -> NDArray[np.float32]:
         activation = features
-        for layer, bias in enumerate(self.biases):
+        for layer, bias in enumerate(self.biases[:layers]):
             if layer:
                 np.maximum(activation, 0, out=activation)
             activation = self._times_weights(activation, layer)
             activation += bias
-        return _softmax(activation)
+        return activation
 
     def _times_weights(self, rows: NDArray[np.float32], layer: int) -> NDArray[np.float32]:
         if len(rows) > _FEW or "weights" in vars(self) or self.stored[layer].dtype == np.float32:
@@ -160,6 +180,16 @@ class Model:
             mean += member.predict_proba(features)
         mean /= np.float32(len(self.members))
         return mean
+
+    def is_digit(self, images: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return how probable it is that images show digits at all, shape (n,).
+
+        What the networks learned of it, on average; 1 where they did not. Images as in
+        `predict_proba`, whose probabilities do not depend on it.
+        """
+        pixels = as_pixels(images)
+        mean = np.mean([member.is_digit(pixels) for member in self.members], axis=0)
+        return np.asarray(mean, np.float32)
 
     def predict(self, images: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Return the most probable digit, shape (n,), for images as in `predict_proba`."""

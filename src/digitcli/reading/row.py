@@ -56,14 +56,25 @@ class Row:
     digits: tuple[Digit, ...]
 
     def text(self, min_confidence: float = 0.0) -> str:
-        """Return the digits, ``?`` for each below `min_confidence`."""
+        """Return the digits, ``?`` for each that is doubtful."""
+        doubtful = self.doubtful(min_confidence)
         return "".join(
-            str(digit.digit) if digit.confidence >= min_confidence else "?" for digit in self.digits
+            "?" if place in doubtful else str(digit.digit)
+            for place, digit in enumerate(self.digits)
         )
+
+    def doubtful(self, min_confidence: float) -> frozenset[int]:
+        """Return the places of the digits without which the row reaches a confidence."""
+        order = sorted(range(len(self.digits)), key=lambda place: self.digits[place].confidence)
+        for count in range(len(order)):
+            rest = [self.digits[place].confidence for place in order[count:]]
+            if float(np.prod(rest)) >= min_confidence:
+                return frozenset(order[:count])
+        return frozenset(order)
 
     @property
     def confidence(self) -> float:
-        """Product over the digits."""
+        """How probable it is that the whole row is right: the product over the digits."""
         return float(np.prod([digit.confidence for digit in self.digits]))
 
     def with_confidence(self, confidence: float) -> Row:

@@ -39,8 +39,9 @@ their digits no more than a few are this weak."""
 MOST, BETTER = 6.0, 2.0
 """No digit speaks more for its row than this; in another way than the one before, rows must be
 better by this."""
-FEW_DIGITS = 3
-"""No more digits than this are answered only where a lone one would be."""
+FEW_DIGITS, FIRM = 3, 0.5
+"""No more digits than this, unless a picture shows a row as probable as this and nothing else, are
+answered only where a lone one would be."""
 UNSURE = 2.0
 """Where digits exceed it by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
@@ -176,7 +177,8 @@ def read_rows(
             best, most, clear = rows, score, _is_clear(rows)
     if frame and frame.text and len(best) != 1 and not clear and frame.probability >= LIKELY:
         best = [read_frame(frame, usual, model)[0]]
-    if not pattern and 0 < _count(best) <= FEW_DIGITS and not _holds_digit(small, polarity):
+    few = not pattern and 0 < _count(best) <= FEW_DIGITS
+    if few and not (frame and frame.probability >= FIRM) and not _holds_digit(small, polarity):
         best = []
     if not best:
         if failed is not None and not inked:

@@ -117,8 +117,7 @@ class Texts(NamedTuple):
 
     def of(self, texts: list[str]) -> NDArray[np.float64]:
         """Return the probabilities of given texts, on average over the looks, shape (texts,)."""
-        means = _probabilities(self.looks, texts).mean(1)
-        return np.asarray(means)
+        return np.asarray(_probabilities(self.looks, texts).mean(1), np.float64)
 
 
 def texts_of(looks: list[Look], pattern: Pattern | None) -> Texts:
@@ -139,7 +138,8 @@ def texts_of(looks: list[Look], pattern: Pattern | None) -> Texts:
 
 def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
     """Return how probable each text is to each look, shape (texts, looks)."""
-    return np.exp(np.array([[likelihood(look.columns, text) for look in looks] for text in texts]))
+    odds = np.array([[likelihood(look.columns, text) for look in looks] for text in texts])
+    return np.asarray(np.exp(odds), np.float64)
 
 
 def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:
@@ -213,14 +213,19 @@ def _agreed(
     model: Model,
     pattern: Pattern | None,
 ) -> Row | None:
-    """Return the row that the readers agree on most, None if none has the pattern."""
+    """Return the row that the readers agree on most.
+
+    None if none has the pattern, or if that there is no digit is more probable.
+    """
     ways: dict[str, Division] = {}
+    if pattern is None:
+        ways[""] = Division([], float(lattice.skips.sum()))
     cut = lattice.way(pattern)
     if cut is not None and cut.choices:
         ways["".join(str(choice.digit) for choice in cut.choices)] = cut
     tried = [*seen.texts, *(frame.texts if frame else []), *ways]
-    texts = [text for text in dict.fromkeys(tried) if text]
-    if not texts:
+    texts = list(dict.fromkeys(tried))
+    if not any(texts):
         return None
     uncut = seen.of(texts)
     whole = frame.of(texts) if frame else np.zeros(len(texts))
@@ -244,6 +249,8 @@ def _agreed(
         total /= total.sum()
     best = int(total.argmax())
     text = texts[best]
+    if not text:
+        return None
     if text in ways:
         row = Row(tuple(lattice.digits(ways[text], model, _exactly(text))))
     else:

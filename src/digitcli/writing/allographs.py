@@ -200,6 +200,50 @@ DIGITS: dict[int, dict[str, tuple[float, str]]] = {
 }
 """Allographs of each digit by name: weight and strokes."""
 
+QUICK: dict[int, dict[str, tuple[float, str]]] = {
+    1: {
+        "upstroke from below the line": (1, "-14,108 54,0! 54,100"),
+        "tall loop": (1, "8,78 40,44 58,6 50,-6 42,10 40,104"),
+        "bowed away": (0.7, "28,30 58,0! 40,50 44,100"),
+    },
+    2: {
+        "closed head, looped base": (
+            1.5,
+            "42,44 16,34 14,10 42,-4 72,10 72,40 46,76 14,98 4,86 22,78 50,92 70,100 94,90",
+        ),
+        "ring and tail": (1, "46,40 22,34 16,12 44,0 70,12 62,42 36,70 8,96 30,88 60,100 96,92"),
+        "curl and hook": (0.8, "22,22 38,0 62,12 52,46 22,84 6,100 30,92 56,100 80,88"),
+    },
+    3: {"hook below": (0.8, "10,10 42,0 72,12 62,40 40,46! 70,54 76,84 44,112 20,100 34,88")},
+    5: {
+        "like a root": (2, "16,46 34,100! 44,8! 90,2"),
+        "like a root, narrow": (1.5, "28,50 36,98! 42,6! 80,4"),
+        "straight stem and bar": (1.5, "42,4 40,40 50,64 44,92 20,98 | 42,4 88,0"),
+        "hooked stem and bar": (1.2, "40,6! 36,44 46,60 38,94 12,90 | 38,8 84,-2"),
+        "shallow": (1, "84,2 40,4! 34,40 56,58 46,94 12,98"),
+    },
+    7: {
+        "like t": (2, "34,14 54,0! 48,100 | 18,46 88,38"),
+        "like t, curled": (1.2, "26,16 36,4 58,6! 44,100 | 16,50 84,42"),
+        "like t, hooked": (1, "44,14 60,2! 52,60 46,100 | 24,44 84,36"),
+        "looped stem, crossed": (0.7, "20,10 44,14 66,0 58,-8 50,10 44,100 | 20,52 80,44"),
+        "small and crossed": (1, "22,10 66,6! 40,100 | 22,50 76,42"),
+    },
+    8: {
+        "like B": (0.8, "30,4 28,98 62,98 78,74 34,48 66,26 58,2 30,6"),
+        "begun high": (0.8, "90,-6 52,10 26,24 48,46 76,72 48,100 22,78 50,48 66,16 50,4"),
+    },
+    9: {
+        "like P": (2, "34,10! 30,100 | 34,8 64,-2 82,18 68,42 36,46"),
+        "like P, one stroke": (1.2, "28,100 38,6! 66,0 82,20 66,42 36,44"),
+        "like rho": (2, "54,46 80,32 74,6 46,0 30,20 34,60 26,100"),
+        "like rho, closed": (1.5, "34,44 60,46 80,26 64,2 38,4 28,28 36,60 26,100"),
+        "ring and a stem below": (1, "52,44 26,36 24,10 50,0 74,12 70,36 50,46! 46,100"),
+    },
+}
+"""Forms of quick hands, as on cheques. Only rows are written with them, beside the others: what is
+like a P or a t is a digit there. The shipped model has not learned from them."""
+
 _SEGMENTS = "abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg"
 """Which segments of a display each digit lights, from a at the top clockwise to f; g is between."""
 

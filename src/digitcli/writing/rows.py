@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digitcli.writing.allographs import DIGITS
+from digitcli.writing.allographs import DIGITS, QUICK
 from digitcli.writing.writer import Person, Points, Rng, allograph, hand, painted, pen_ways, strokes
 
 Float32Array = NDArray[np.float32]
@@ -21,8 +21,9 @@ PENS = 0.05, 0.13
 """Least and greatest width of strokes in a row, as a share of the height."""
 FEWEST, MOST = 2, 7
 """Digits in a row."""
-ROUND, SMALL = 0.35, 0.72
-"""How probable it is that a row ends in zeros, and how small some people write those."""
+ROUND, SMALL, LOW = 0.35, 0.4, 0.45
+"""How probable it is that a row ends in zeros, that a person writes those smaller than the other
+digits, and how low they are at least."""
 NARROWEST, WIDEST = -0.1, 0.5
 """Gaps between digits, as a share of the height: neighbours overlap, touch or stand apart."""
 FARTHEST = 0.9
@@ -47,6 +48,7 @@ AT_END = {
     "colon": "20,40 24,44 | 20,80 24,84",
     "wave": "0,58 16,50 32,60 48,64 64,54",
 }
+FORMS = {digit: forms | QUICK.get(digit, {}) for digit, forms in DIGITS.items()}
 
 
 class WrittenRow(NamedTuple):
@@ -95,21 +97,24 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
     own = np.random.default_rng([person.taste, 10])
     spacing = own.uniform(NARROWEST, WIDEST)
     joined = own.choice([0.0, 0.0, 0.3, 0.8])
-    small = SMALL if own.random() < 0.3 else 1.0
+    flat = np.ones(2)
+    if own.random() < SMALL:
+        flat = np.array([own.uniform(0.6, 1.0), own.uniform(LOW, 0.85)])
+    base = own.uniform(0.3, 1.0)
     uneven, wavering = own.uniform(EVEN, UNEVEN), own.uniform(EVEN, UNEVEN) / 1.5
     apart = int(rng.integers(1, len(digits))) if rng.random() < GROUPS else 0
 
     marks: list[tuple[_Mark, bool, float]] = []
     for place, digit in enumerate(digits.tolist()):
-        name = allograph(digit, person, rng)
-        form = strokes(DIGITS[digit][name][1])
-        size = np.exp(rng.normal(0, uneven)) * (small if digit == 0 and place else 1.0)
+        forms = FORMS[digit]
+        form = strokes(forms[allograph(digit, person, rng, forms)][1])
+        size = np.exp(rng.normal(0, uneven)) * (flat if digit == 0 and place else np.ones(2))
         ways = [way * size for way in pen_ways(form, person, rng)]
-        drawn = _drawn(ways, person, rng, down=(1 - size) / 2 + rng.normal(0, wavering))
+        drawn = _drawn(ways, person, rng, down=(1 - size[1]) * base + rng.normal(0, wavering))
         wider = rng.uniform(0.2, 0.9) if apart and place == apart else 0.0
         marks.append((drawn, True, wider))
         last = place == len(digits) - 1
-        if rng.random() < (END if last else STOP * (joined == 0)):
+        if rng.random() < (END if last else STOP):
             sort = AT_END if last else BETWEEN
             sign = strokes(sort[str(rng.choice(list(sort)))])
             drawn = _drawn(pen_ways(sign, person, rng), person, rng, down=0.0)

@@ -32,8 +32,6 @@ SIZE = FINE * BOX
 MARGIN = SIZE
 ROUNDEST = 0.15
 """How probable it is at most that a corner of a mark is rounded off."""
-LIKE_DIGITS = ("bracket", "D", "Q", "ring", "exclamation", "colon", "comma", "minus", "quotes")
-"""Marks that a digit or punctuation in a row may look like."""
 STEPS = 10
 """Points of the pen's way between two points of an allograph."""
 
@@ -135,10 +133,13 @@ def _written(
         yield _image(strokes(DIGITS[digit][name][1]), person, rng), digit, name
 
 
-def allograph(digit: int, person: Person, rng: Rng) -> str:
+def allograph(
+    digit: int, person: Person, rng: Rng, forms: dict[str, tuple[float, str]] | None = None
+) -> str:
     """Choose how a person writes a digit: mostly in the way that is usual for this person."""
-    names = list(DIGITS[digit])
-    weights = np.array([weight for weight, _ in DIGITS[digit].values()])
+    forms = forms or DIGITS[digit]
+    names = list(forms)
+    weights = np.array([weight for weight, _ in forms.values()])
     own = np.random.default_rng([person.taste, digit])
     usual = own.choice(names, p=weights / weights.sum())
     other = own.choice(names, p=weights / weights.sum())
@@ -167,24 +168,6 @@ def write_marks(count: int, *, seed: int) -> NDArray[np.uint8]:
         person = person._replace(roundness=min(person.roundness, ROUNDEST))  # a round D is a 0
         way = ways[int(rng.choice(len(ways), p=chances / chances.sum()))][1]
         images.append(_image(way(person, rng), person, rng))
-    return np.stack(images)
-
-
-def write_signs(count: int, *, seed: int) -> NDArray[np.uint8]:
-    """Write single letters and signs that are no digits, and not like any.
-
-    Returns
-    -------
-    ndarray of uint8, shape (count, 28, 28)
-        In the form that digits have.
-    """
-    names = [name for name in MARKS if not name.startswith(LIKE_DIGITS)]
-    images = []
-    for number in range(count):
-        person, rng = hand(number, seed, 1.0)
-        person = person._replace(roundness=min(person.roundness, ROUNDEST))
-        form = strokes(MARKS[names[int(rng.integers(len(names)))]])
-        images.append(_image(form, person, rng))
     return np.stack(images)
 
 
