@@ -1,12 +1,13 @@
-"""Measure how well rows of digits are read, beside Tesseract where it is installed.
+"""Measure how well rows of digits are read, beside Tesseract and rapidocr where they are installed.
 
-python benchmarks/lines.py --labels FOLDER/labels.csv --tesseract
+python benchmarks/lines.py --labels FOLDER/labels.csv --tesseract --rapidocr
 python benchmarks/lines.py --rows 2000 --touching 0.33 --mnist FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from digitcli import load_dataset, load_model
 from digitcli.errors import ImageError
 from digitcli.evaluation.lines import (
     LabelledRows,
+    LineEvaluation,
     common_rows,
     edit_distance,
     evaluate_lines,
@@ -30,12 +32,15 @@ from digitcli.polarity import Polarity
 from digitcli.reading.rows import read_rows
 from rows import draw_row
 
+RELIABILITY = 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.01
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", type=Path, help="instead of the model inside the package")
     parser.add_argument("--labels", type=Path, help="CSV file of path and text")
     parser.add_argument("--tesseract", action="store_true", help="also on the labelled pictures")
+    parser.add_argument("--rapidocr", action="store_true", help="its recogniser, one row a picture")
     parser.add_argument("--rows", type=int, default=0, help="draw so many rows of MNIST's test set")
     parser.add_argument("--mnist", default="mnist", help="dataset to draw them from")
     parser.add_argument("--touching", type=float, default=0.0, help="share of the neighbours")
@@ -44,12 +49,20 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     if options.labels:
-        measure_pictures(model, read_labels(options.labels), tesseract=options.tesseract)
+        labelled = read_labels(options.labels)
+        measure_pictures(model, labelled)
+        truth = [pictured.rows for pictured in labelled]
+        if options.tesseract and shutil.which("tesseract"):
+            for mode in (6, 7):
+                read = [run_tesseract(pictured.path, mode) for pictured in labelled]
+                report(f"tesseract --psm {mode}", truth, read)
+        if options.rapidocr:
+            report("rapidocr", truth, run_rapidocr([pictured.path for pictured in labelled]))
     if options.rows:
         measure_rows(model, options)
 
 
-def measure_pictures(model: Model, labelled: list[LabelledRows], *, tesseract: bool) -> None:
+def measure_pictures(model: Model, labelled: list[LabelledRows]) -> None:
     """Print what was read in each picture, and the totals."""
     result = evaluate_lines(model, labelled)
     for reading in result.readings:
@@ -58,10 +71,22 @@ def measure_pictures(model: Model, labelled: list[LabelledRows], *, tesseract: b
     print(f"digitcli: {result.digit_error_rate:.2%} of the digits wrong, "
           f"{result.row_accuracy:.2%} of the rows and {result.string_accuracy:.2%} of the "
           f"{len(labelled)} pictures right")  # fmt: skip
-    if tesseract and shutil.which("tesseract"):
-        for mode in (6, 7):
-            read = [run_tesseract(truth.path, mode) for truth in labelled]
-            report(f"tesseract --psm {mode}", [truth.rows for truth in labelled], read)
+    print_reliability(result)
+
+
+def print_reliability(result: LineEvaluation) -> None:
+    """Print how many of the rows of each confidence are right."""
+    pairs = [
+        (confidence, row in reading.truth.rows)
+        for reading in result.readings
+        for row, confidence in zip(reading.rows, reading.confidences, strict=True)
+    ]
+    sure, right = (np.array(column) for column in zip(*pairs, strict=True))
+    print("confidence    rows    right")
+    for low, high in itertools.pairwise(RELIABILITY):
+        own = (sure >= low) & (sure < high)
+        if own.any():
+            print(f"{low:4.2f} to {min(high, 1):4.2f} {own.sum():6} {right[own].mean():8.1%}")
 
 
 def report(name: str, truth: list[tuple[str, ...]], read: list[tuple[str, ...]]) -> None:
@@ -89,6 +114,21 @@ def run_tesseract(path: Path, mode: int) -> tuple[str, ...]:
         options = ["-c", "tessedit_char_whitelist=0123456789"]
         text = subprocess.run([*command, *options], capture_output=True, text=True).stdout
     return tuple(row for line in text.splitlines() if (row := "".join(line.split())))
+
+
+def run_rapidocr(paths: list[Path]) -> list[tuple[str, ...]]:
+    """Return the digits that the recogniser of rapidocr 3 reads in each picture, as one row."""
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR()
+    read = []
+    start = time.process_time()
+    for path in paths:
+        found = engine(str(path), use_det=False, use_cls=False, use_rec=True)
+        text = "".join(sign for sign in "".join(found.txts or ()) if sign in "0123456789")
+        read.append((text,) if text else ())
+    print(f"rapidocr: {1000 * (time.process_time() - start) / len(paths):.0f} ms of processor time")
+    return read
 
 
 def measure_rows(model: Model, options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
 from digitcli.reading.pattern import parse_pattern
+from digitcli.reading.row import Digit, Row
 from digitcli.reading.rows import read_page, read_rows
 from digitcli.reading.search import best_way
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
@@ -382,3 +383,47 @@ def test_the_edges_of_a_blank_cell_hold_no_digit(model: Model) -> None:
     cell[-2:] = 90
     with pytest.raises(ImageError):
         read_rows(cell, model)
+
+
+def test_doubtful_are_the_digits_without_which_a_row_is_confident() -> None:
+    digits = [
+        Digit((0, 0, 1, 1), probabilities_of(digit, confidence), digit)
+        for digit, confidence in ((4, 0.99), (7, 0.6), (1, 0.9))
+    ]
+    row = Row(tuple(digits))
+    assert row.confidence == pytest.approx(0.99 * 0.6 * 0.9)
+    assert row.text(0.5) == "471"
+    assert row.text(0.6) == "4?1"
+    assert row.text(0.95) == "4??"
+    assert row.text(0.995) == "???"
+
+
+@pytest.mark.parametrize("confidence", [1e-9, 0.3, 0.9, 1.0])
+def test_a_row_shares_its_confidence_out_to_its_digits(confidence: float) -> None:
+    digits = [Digit((0, 0, 1, 1), probabilities_of(digit, 0.8), digit) for digit in (4, 7, 1)]
+    digits.append(Digit((0, 0, 1, 1), probabilities_of(0, 1.0), 0))
+    row = Row(tuple(digits)).with_confidence(confidence)
+    assert row.confidence == pytest.approx(np.clip(confidence, 1e-6, 1 - 1e-4), rel=1e-3)
+    assert row.text() == "4710"
+    for digit in row.digits:
+        assert digit.probabilities.sum() == pytest.approx(1, abs=1e-5)
+        assert digit.probabilities.min() >= 0
+
+
+def probabilities_of(digit: int, confidence: float) -> np.ndarray:
+    probabilities = np.full(10, (1 - confidence) / 9, np.float32)
+    probabilities[digit] = confidence
+    return probabilities
+
+
+def test_a_row_on_printed_paper_that_fills_its_picture_is_read(model: Model) -> None:
+    image = page("30750", margin=12)
+    y, x = np.mgrid[0 : image.height, 0 : image.width]
+    pattern = 40 * (np.cos((y + 6 * np.sin(x / 17)) / 1.4) > 0.5)
+    ink = 255 - np.asarray(image).astype(float)
+    paper = np.clip(215 - pattern, 0, 255)
+    picture = Image.fromarray((paper * (1 - 0.6 * ink / 255)).astype(np.uint8))
+    small = picture.crop((0, 20, picture.width, picture.height - 20)).resize(
+        (160, 160 * (picture.height - 40) // picture.width)
+    )
+    assert texts(small, model) == ["30750"]

@@ -65,6 +65,24 @@ def test_a_saved_model_loads_with_the_same_weights_and_metadata(
     )
 
 
+def test_what_is_a_digit_leaves_the_probabilities_as_they_are(
+    tmp_path: Path, images: np.ndarray
+) -> None:
+    plain = make_network()
+    head = np.random.default_rng(3).normal(0, 0.1, SIZES[-2] + 1).astype(np.float32)
+    knowing = Network(plain.stored, plain.biases, plain.input_features, head)
+    save_model(Model((knowing,)), tmp_path / "knowing.joblib")
+    loaded = load_model(tmp_path / "knowing.joblib")
+    without = Model((plain,))
+    np.testing.assert_array_equal(loaded.predict_proba(images), without.predict_proba(images))
+    hidden = as_pixels(images)
+    for weight, bias in zip(plain.weights[:-1], plain.biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight + bias, 0)
+    expected = 1 / (1 + np.exp(-(hidden @ head[:-1] + head[-1])))
+    np.testing.assert_allclose(loaded.is_digit(images), expected, rtol=1e-4)
+    np.testing.assert_array_equal(without.is_digit(images), 1)
+
+
 def test_joblib_opens_the_file_and_finds_only_builtins(model_path: Path) -> None:
     def check(item: object) -> None:
         assert type(item) in (dict, list, str, int, float, bool, bytes, type(None))
@@ -235,6 +253,9 @@ DAMAGES = [
     (swap_layers, "do not chain"),
     (huge_shape, "not possible"),
     (nan_weight, "finite"),
+    (lambda c: c["members"][0].update(of_digits=7), "damaged"),
+    (lambda c: c["members"][0].update(of_digits=c["members"][0]["biases"][0]), "what is a digit"),
+    (lambda c: c["members"][0].update(of_digits=c["members"][0]["weights"][0]), "not possible"),
     (lambda c: c.pop("metadata"), "metadata"),
     (endless_metadata, "holds too much"),
     (branching_metadata, "holds too much"),

@@ -15,7 +15,7 @@ from digitcli.reading.uncut import (
     HEIGHT,
     columns_of,
     levelled,
-    likelihood,
+    likelihoods,
     likely_texts,
     row_image,
     spans,
@@ -53,9 +53,9 @@ def test_the_likelihood_of_a_text_is_the_sum_over_all_its_ways(seed: int) -> Non
     columns = drawn_columns(seed)
     found = probabilities(columns)
     assert sum(found.values()) == pytest.approx(1, abs=1e-4)
-    for text, probability in found.items():
-        assert np.exp(likelihood(columns, text)) == pytest.approx(probability, rel=1e-4)
-    assert np.exp(likelihood(columns, "3737373")) == 0
+    together = np.exp(likelihoods(columns, list(found)))
+    assert together == pytest.approx(list(found.values()), rel=1e-4)
+    assert np.exp(likelihoods(columns, ["3737373", "3"]))[0] == 0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -28,7 +28,7 @@ MOST = 60_000
 """Digits that are learned from."""
 MARKS, MARKS_SEED = 20_000, 70
 """More marks, by other people."""
-STRENGTHS = 0.01, 0.1, 1.0
+STRENGTHS = 0.001, 0.01, 0.1
 """Inverse strengths of regularization, of which the best is taken: on what other people wrote."""
 VALIDATION, VALIDATION_SEED = 4000, 71
 

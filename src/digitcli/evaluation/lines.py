@@ -45,7 +45,9 @@ class Reading:
     ----------
     truth : LabelledRows
     rows : tuple of str
-        The texts of the rows that were read.
+        The texts of the rows that were read,
+    confidences : tuple of float
+        and how probable it is that they are right.
     drawing : Image, optional
         The picture with what was read in it, of the size that it has in the gallery.
     error : str, optional
@@ -53,6 +55,7 @@ class Reading:
 
     truth: LabelledRows
     rows: tuple[str, ...] = ()
+    confidences: tuple[float, ...] = ()
     drawing: Image.Image | None = None
     error: str | None = None
 
@@ -176,7 +179,8 @@ def _readings(
             yield Reading(truth, error=str(error))
         else:
             rows = tuple(row.text() for row in page.rows)
-            yield Reading(truth, rows, _drawing(page) if draw else None)
+            sure = tuple(row.confidence for row in page.rows)
+            yield Reading(truth, rows, sure, _drawing(page) if draw else None)
         if on_progress:
             on_progress(done, len(labelled))
 

@@ -165,7 +165,7 @@ def unpack_network(member: object) -> Network:
     if (packed := member.get("of_digits")) is not None:
         of_digits = widen(_unpack(packed, 1))
         if len(weights) < 2 or of_digits.shape != (sizes[-2] + 1,):
-            raise ValueError(f"its output for digits has shape {of_digits.shape}")
+            raise ValueError(f"its output of what is a digit has shape {of_digits.shape}")
     return Network(weights, tuple(map(widen, biases)), features, of_digits)
 
 

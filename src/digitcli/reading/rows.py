@@ -26,9 +26,8 @@ FLAT = 0.7
 """Pictures at most this high, as a share of their width, may be one row that fills them;"""
 FULL = 0.6
 """which has at least so many digits in a stretch as long as it is high;"""
-SANE, LIKELY = 0.2, 0.1
-"""one that is this probable decides which ways of seeing are tried; or is the answer where no
-single row is found."""
+SANE, FIRM = 0.15, 0.5
+"""and is as probable as this; what is less probable than FIRM may be several rows."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 PAGE_SIDE = 1024
@@ -39,9 +38,9 @@ their digits no more than a few are this weak."""
 MOST, BETTER = 6.0, 2.0
 """No digit speaks more for its row than this; in another way than the one before, rows must be
 better by this."""
-FEW_DIGITS, FIRM = 3, 0.5
-"""No more digits than this, unless a picture shows a row as probable as this and nothing else, are
-answered only where a lone one would be."""
+FEW_DIGITS = 3
+"""No more digits than this are answered only where a lone one would be, unless they are such a row
+and FIRM."""
 UNSURE = 2.0
 """Where digits exceed it by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
@@ -144,68 +143,92 @@ def read_rows(
         If the picture holds no ink or no row with the pattern.
     """
     small = shrink(picture, PAGE_SIDE)
-    best: list[Row] = []
     frame = _frame_of(small, polarity, pattern)
-    usual = Ink(np.zeros(small.shape[:2], np.float32), np.zeros(small.shape[:2], np.bool_), 1.0)
-    most = -np.inf
-    clear = False
-    failed: ImageError | None = None
-    inked = False
-    for way in ways(small, polarity):
-        if isinstance(way, ImageError):
-            failed = way
-            continue
-        if not inked:
-            inked, usual = True, way.ink
-            if frame and frame.probability >= SURE:
-                row, recognised = read_frame(frame, usual, model)
-                if recognised:
-                    best = [row]
-                    break
-        if way.kind == "last" and best and _mean_score(best) > UNSURE:
-            break
-        if clear and way.kind != "sheet":
-            if way.kind == "whole":
-                continue
-            break
-        if frame and frame.probability >= SANE and way.kind != "whole":
-            break
-        rows = _rows_of(way, model, pattern, frame if way.of_all else None)
-        score = _evidence(rows)
-        edges = way.kind == "sheet" and _differ_by_edges(rows, best)
-        if rows and (edges or not best or score > most + BETTER):
-            best, most, clear = rows, score, _is_clear(rows)
-    if frame and frame.text and len(best) != 1 and not clear and frame.probability >= LIKELY:
-        best = [read_frame(frame, usual, model)[0]]
+    framed = _framed(frame, small, polarity, model, pattern) if frame else None
+    best = [framed] if framed else _seen(small, polarity, model, pattern)
     few = not pattern and 0 < _count(best) <= FEW_DIGITS
     if few and not (frame and frame.probability >= FIRM) and not _holds_digit(small, polarity):
         best = []
     if not best:
-        if failed is not None and not inked:
-            raise failed
         wanted = f"row of {len(pattern)} digits" if pattern else "row of digits"
         raise ImageError(f"holds no {wanted}; check that the picture shows one")
     scale = picture.shape[1] / small.shape[1]
     return [row.scaled(scale) for row in best]
 
 
-def _frame_of(picture: Picture, polarity: Polarity, pattern: Pattern | None) -> Texts | None:
-    """See a picture as one row that fills it, None if it is none.
+def _seen(picture: Picture, polarity: Polarity, model: Model, pattern: Pattern | None) -> list[Row]:
+    """Read the rows of the way of seeing in which most speaks for them."""
+    best: list[Row] = []
+    most = -np.inf
+    clear = inked = False
+    failed: ImageError | None = None
+    for way in ways(picture, polarity):
+        if isinstance(way, ImageError):
+            failed = way
+            continue
+        inked = True
+        if way.kind == "last" and best and _mean_score(best) > UNSURE:
+            break
+        if clear and way.kind != "sheet":
+            if way.kind == "whole":
+                continue
+            break
+        rows = _rows_of(way, model, pattern)
+        score = _evidence(rows)
+        edges = way.kind == "sheet" and _differ_by_edges(rows, best)
+        if rows and (edges or not best or score > most + BETTER):
+            best, most, clear = rows, score, _is_clear(rows)
+    if failed is not None and not inked:
+        raise failed
+    return best
 
-    With both polarities, if none is given.
+
+def _framed(
+    frame: Texts, picture: Picture, polarity: Polarity, model: Model, pattern: Pattern | None
+) -> Row | None:
+    """Read a picture that is one row: as a whole, and where its ink is seen in one row, too.
+
+    None if several rows are clearly seen in it.
     """
+    blank = np.zeros(picture.shape[:2], np.bool_)
+    usual = Ink(blank.astype(np.float32), blank, 1.0)
+    best: Row | None = None
+    for way in ways(picture, polarity):
+        if isinstance(way, ImageError) or way.kind != "whole":
+            break
+        if usual.mask is blank:
+            usual = way.ink
+            row, recognised = read_frame(frame, usual, model)
+            if recognised and frame.probability >= SURE:
+                return row
+        found = Regions.of(way.ink.mask)
+        rows = find_rows(found, way.ink.mask.shape)
+        if len(rows) == 1:
+            read = read_row(found, rows[0], way, model, pattern, frame)
+            if read and (best is None or read.confidence > best.confidence):
+                best = read
+        elif frame.probability < FIRM and _are_clear(_rows_of(way, model, pattern)):
+            return None
+    return best or read_frame(frame, usual, model)[0]
+
+
+def _frame_of(picture: Picture, polarity: Polarity, pattern: Pattern | None) -> Texts | None:
+    """See a picture as one row that fills it, with some polarity; None if it is none."""
     height, width = picture.shape[:2]
     if height > FLAT * width or height < LEAST_SIDE:
         return None
     view = View(picture)
-    is_dark = polarity is Polarity.DARK_ON_LIGHT
+    dark, bright = 1 - view.values, view.values
     if polarity is Polarity.AUTO:
-        is_dark = view.page_evidence < 0
-    frame = see_frame(1 - view.values if is_dark else view.values, pattern)
-    if frame.probability < SURE and polarity is Polarity.AUTO:
-        other = see_frame(view.values if is_dark else 1 - view.values, pattern)
-        frame = max(frame, other, key=lambda seen: seen.probability)
-    return frame if len(frame.text) >= FULL * width / height else None
+        tried = [dark, bright] if view.page_evidence < 0 else [bright, dark]
+    else:
+        tried = [dark] if polarity is Polarity.DARK_ON_LIGHT else [bright]
+    least = FULL * width / height
+    for values in tried:
+        frame = see_frame(values, pattern)
+        if len(frame.text) >= least and frame.probability >= SANE:
+            return frame
+    return None
 
 
 def _holds_digit(picture: Picture, polarity: Polarity) -> bool:
@@ -245,6 +268,11 @@ def _evidence(rows: list[Row]) -> float:
     return score
 
 
+def _are_clear(rows: list[Row]) -> bool:
+    """Whether several rows are clear."""
+    return len(rows) > 1 and _is_clear(rows)
+
+
 def _is_clear(rows: list[Row]) -> bool:
     """Whether rows are so clear that no other way of seeing is tried."""
     scores = np.array([digit.score for row in rows for digit in row.digits])
@@ -252,7 +280,7 @@ def _is_clear(rows: list[Row]) -> bool:
     return bool(scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW) and not only_1s
 
 
-def _rows_of(way: Way, model: Model, pattern: Pattern | None, frame: Texts | None) -> list[Row]:
+def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
     found = Regions.of(way.ink.mask)
     if way.kind == "last" and len(found.area) > MOST_MARKS:
@@ -260,9 +288,7 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None, frame: Texts | Non
     rows = find_rows(found, way.ink.mask.shape)
     if not pattern and _is_print(found, rows, way, model):
         return []
-    read = [
-        read_row(found, row, way, model, pattern, frame if len(rows) == 1 else None) for row in rows
-    ]
+    read = [read_row(found, row, way, model, pattern) for row in rows]
     written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
     kept = _without_smudges(written)
     shape = way.ink.mask.shape

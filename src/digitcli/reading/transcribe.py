@@ -24,7 +24,7 @@ from digitcli.reading.uncut import (
     COLUMN,
     SHARE,
     columns_of,
-    likelihood,
+    likelihoods,
     likely_texts,
     row_image,
     spans,
@@ -54,8 +54,8 @@ MISPLACED, LOST = 0.02, 0.3
 ink spans less than"""
 COVERED = 0.8
 """this share of the row that the whole picture shows."""
-FAR = 1e-3
-"""Texts that are less probable than this share of the best are not looked for in the cuts."""
+FAR = 0.01
+"""Texts that are less probable are not looked for in the cuts."""
 FRAME_SHARES = 1.0, 0.85
 """Shares of the height at which a whole picture is looked at."""
 
@@ -138,8 +138,8 @@ def texts_of(looks: list[Look], pattern: Pattern | None) -> Texts:
 
 def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
     """Return how probable each text is to each look, shape (texts, looks)."""
-    odds = np.array([[likelihood(look.columns, text) for look in looks] for text in texts])
-    return np.asarray(np.exp(odds), np.float64)
+    odds = [likelihoods(look.columns, texts) for look in looks]
+    return np.asarray(np.exp(np.stack(odds, axis=1)), np.float64)
 
 
 def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:

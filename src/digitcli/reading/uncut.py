@@ -203,17 +203,26 @@ def _add(beams: dict[str, tuple[float, float]], text: str, ended: float, running
     beams[text] = (float(ended), float(running))
 
 
-def likelihood(columns: Float32Array, text: str) -> float:
-    """Return the natural logarithm of the probability of a text."""
-    states = _states(text)
-    odds = columns[:, states].astype(np.float64)
-    skips = _skips(states)
-    ways = np.full(len(states), -np.inf)
-    ways[:2] = odds[0, :2]
+def likelihoods(columns: Float32Array, texts: list[str]) -> NDArray[np.float64]:
+    """Return the natural logarithm of the probability of each text, shape (texts,)."""
+    longest = 2 * max(map(len, texts)) + 1
+    states = np.full((len(texts), longest), BLANK, np.intp)
+    skips = np.zeros(states.shape, np.bool_)
+    for number, text in enumerate(texts):
+        own = _states(text)
+        states[number, : len(own)] = own
+        skips[number, : len(own)] = _skips(own)
+    odds = columns.astype(np.float64)[:, states]
+    ways = np.full((len(texts), longest + 2), -np.inf)  # two states before the first, never taken
+    ways[:, 2:4] = odds[0, :, :2]
     for column in odds[1:]:
-        before, beyond = _earlier(ways, skips)
-        ways = np.logaddexp(np.logaddexp(ways, before), beyond) + column
-    return float(np.logaddexp(ways[-1], ways[-2])) if text else float(ways[-1])
+        here, before = ways[:, 2:], ways[:, 1:-1]
+        beyond = np.where(skips, ways[:, :-2], -np.inf)
+        ways[:, 2:] = np.logaddexp(np.logaddexp(here, before), beyond) + column
+    last = np.array([2 * len(text) for text in texts]) + 2
+    rows = np.arange(len(texts))
+    ended = np.logaddexp(ways[rows, last], ways[rows, last - 1])
+    return np.asarray(ended, np.float64)
 
 
 def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
@@ -225,7 +234,8 @@ def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
     ways[:2] = odds[0, :2]
     back = np.zeros(odds.shape, np.intp)
     for place, column in enumerate(odds[1:], 1):
-        before, beyond = _earlier(ways, skips)
+        shifted = np.concatenate([[-np.inf, -np.inf], ways])
+        before, beyond = shifted[1:-1], np.where(skips, shifted[:-2], -np.inf)
         options = np.stack([ways, before, beyond])
         back[place] = options.argmax(0)
         ways = options.max(0) + column
@@ -242,14 +252,6 @@ def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
         )
         for digit in range(len(text))
     ]
-
-
-def _earlier(
-    ways: NDArray[np.float64], skips: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ways that end one state earlier, and two where that may be left out."""
-    shifted = np.concatenate([[-np.inf, -np.inf], ways])
-    return shifted[1:-1], np.where(skips, shifted[:-2], -np.inf)
 
 
 def _states(text: str) -> NDArray[np.intp]:

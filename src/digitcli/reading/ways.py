@@ -45,8 +45,6 @@ class Way(NamedTuple):
     kind : {"whole", "sheet", "further", "last"}
         Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
         tried only where they are not; or where hardly any writing is seen.
-    of_all : bool
-        Whether it is of the whole picture, not of a sheet in it.
     """
 
     ink: Ink
@@ -54,7 +52,6 @@ class Way(NamedTuple):
     left: int = 0
     top: int = 0
     kind: Kind = "whole"
-    of_all: bool = True
 
 
 def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -82,7 +79,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
         dark = 1 - scene.view.values if scene.dark else scene.view.values
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, dark, left, top, kind, sheet is None)
+            yield Way(ink, dark, left, top, kind)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)

@@ -59,6 +59,7 @@ def fold_temperature(network: Network, temperature: float) -> Network:
         (*network.weights[:-1], network.weights[-1] * scale),
         (*network.biases[:-1], network.biases[-1] * scale),
         network.input_features,
+        network.of_digits,
     )
 
 
