@@ -317,6 +317,7 @@ def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digitcli.reading.lattice.candidates", lambda *_, **__: [])
+    monkeypatch.setattr("digitcli.reading.transcribe.likely_texts", lambda *_, **__: [])
     picture = Image.new("L", (120, 60), 255)
     ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
     with pytest.raises(ImageError, match="holds no row of digits"):

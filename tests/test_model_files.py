@@ -255,7 +255,12 @@ DAMAGES = [
     (nan_weight, "finite"),
     (lambda c: c["members"][0].update(of_digits=7), "damaged"),
     (lambda c: c["members"][0].update(of_digits=c["members"][0]["biases"][0]), "what is a digit"),
-    (lambda c: c["members"][0].update(of_digits=c["members"][0]["weights"][0]), "not possible"),
+    (
+        lambda c: c["members"][0].update(
+            of_digits={"dtype": "<f4", "shape": [1, 13], "data": b"0" * 52}
+        ),
+        "not possible",
+    ),
     (lambda c: c.pop("metadata"), "metadata"),
     (endless_metadata, "holds too much"),
     (branching_metadata, "holds too much"),

@@ -1,16 +1,12 @@
-"""Teach the three small networks of `predict --line` from rows, drawn and written.
+"""Teach the two small networks with which `predict --line` cuts rows, from rows drawn of MNIST.
 
 python tools/line_networks.py seams src/digitcli/reading/seams.npz
 python tools/line_networks.py judge src/digitcli/reading/judge.npz
-python tools/line_networks.py judge-of-written src/digitcli/reading/judge_of_written.npz
 
 The first learns where in connected ink one digit ends and the next begins (441-64-16-1, from the
 pixels of 3,000 rows), the second which parts of a row, cut where the first says, are one whole
-digit (274-192-64-1, from the parts of 12,000 rows). Their rows are drawn of MNIST's training
-digits. The third learns what the second does, from 16,000 rows of which half were written by a
-writer, who joins digits and sets stops, commas and dashes (digitcli.writing.rows), some on printed
-paper. What is true, the drawing itself knows: whose pixel is whose. The first takes one minute of
-processor time, the second ten and the third twenty.
+digit (274-192-64-1, from the parts of 12,000 rows). What is true, the drawing itself knows: whose
+pixel is whose. The first takes one minute of processor time, the second ten.
 """
 
 from __future__ import annotations
@@ -43,7 +39,6 @@ from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import dilate
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import find_rows, heights, weighted_median
-from digitcli.writing.rows import write_row
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import DrawnRow, draw_row
@@ -54,15 +49,9 @@ SEAMS_HIDDEN, SEAMS_EPOCHS = (64, 16), 10
 SEAMS_OTHERS = 0.15
 """Share of the pixels where no digits meet that is learned from."""
 JUDGE_SEED, JUDGE_CHUNKS, JUDGE_CHUNK = 902, 240, 50
-MORE_CHUNKS = 320
-"""Rows are drawn and cut in so many chunks of so many rows, side by side; more where some are
-written."""
+"""Rows are drawn and cut in so many chunks of so many rows, side by side."""
 JUDGE_TOUCHING = [0, 0, 0.2, 0.33, 0.5, 1]
 JUDGE_HIDDEN, JUDGE_EPOCHS = (192, 64), 20
-WRITTEN = 0.5
-"""Share of the rows that a writer wrote, if any,"""
-PRINTED, UNDERLINED = 0.5, 0.15
-"""and of those on printed paper, and of those on a line."""
 BATCH = 256
 RATE = 2e-3
 DECAY = 1e-2
@@ -72,17 +61,12 @@ SPREAD = 0.3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("network", choices=["seams", "judge", "judge-of-written"])
+    parser.add_argument("network", choices=["seams", "judge"])
     parser.add_argument("output", type=Path)
     parser.add_argument("--mnist", default="mnist", help="dataset to draw the rows from")
     options = parser.parse_args()
     digits = load_dataset(options.mnist).part("train")
-    if options.network == "seams":
-        layers = trained_seams(digits)
-    elif options.network == "judge":
-        layers = trained_judge(digits, 0.0, JUDGE_CHUNKS)
-    else:
-        layers = trained_judge(digits, WRITTEN, MORE_CHUNKS)
+    layers = trained_seams(digits) if options.network == "seams" else trained_judge(digits)
     arrays = {
         f"weight{number}": weight.astype(np.float16) for number, (weight, _) in enumerate(layers)
     }
@@ -98,7 +82,7 @@ def trained_seams(digits: Dataset) -> Layers:
     rng = np.random.default_rng(SEAMS_SEED)
     parts = [
         seam_squares(row, picture, rng)
-        for row, picture in drawn_rows(digits, rng, SEAMS_ROWS, [0.33, 0.7, 1, 1], 0.0)
+        for row, picture in drawn_rows(digits, rng, SEAMS_ROWS, [0.33, 0.7, 1, 1])
     ]
     squares = np.concatenate([square for square, _ in parts])
     labels = np.concatenate([label for _, label in parts]).astype(np.float32)
@@ -134,11 +118,10 @@ def seam_squares(
     return np.concatenate(squares), np.concatenate(labels)
 
 
-def trained_judge(digits: Dataset, written: float, count: int) -> Layers:
+def trained_judge(digits: Dataset) -> Layers:
     """Learn what one whole digit is, from the parts that the reader cuts rows into."""
     with ProcessPoolExecutor() as pool:
-        work = partial(judged_parts, digits, written)
-        chunks = list(pool.map(work, range(count)))
+        chunks = list(pool.map(partial(judged_parts, digits), range(JUDGE_CHUNKS)))
     images, shapes, whole = (np.concatenate(kind) for kind in zip(*chunks, strict=True))
     mean, spread = shapes.mean(0), shapes.std(0) + 1e-3
     inputs = np.hstack([np.float32(1 / 255) * images, (shapes - mean) / spread * SPREAD])
@@ -149,13 +132,13 @@ def trained_judge(digits: Dataset, written: float, count: int) -> Layers:
 
 
 def judged_parts(
-    digits: Dataset, written: float, chunk: int
+    digits: Dataset, chunk: int
 ) -> tuple[NDArray[np.uint8], Float32Array, Float32Array]:
     """Return the parts of a chunk of rows: images, shape features and whether they are whole."""
     rng = np.random.default_rng([JUDGE_SEED, chunk])
     parts = [
         part
-        for row, picture in drawn_rows(digits, rng, JUDGE_CHUNK, JUDGE_TOUCHING, written)
+        for row, picture in drawn_rows(digits, rng, JUDGE_CHUNK, JUDGE_TOUCHING)
         for part in parts_of(row, picture, rng)
     ]
     return (
@@ -166,16 +149,10 @@ def judged_parts(
 
 
 def drawn_rows(
-    digits: Dataset, rng: np.random.Generator, count: int, touching: list[float], written: float
+    digits: Dataset, rng: np.random.Generator, count: int, touching: list[float]
 ) -> Iterator[tuple[DrawnRow, NDArray[np.uint8]]]:
-    """Draw and write rows, and each once more as a picture by some pen."""
+    """Draw rows, and each once more as a picture by some pen."""
     for _ in range(count):
-        if written and rng.random() < written:
-            seed, number = rng.integers(2**31, size=2).tolist()
-            own = write_row(number, seed=seed)
-            scanned = on_paper(own.ink, rng)
-            yield DrawnRow(scanned, own.text, own.owner), scanned
-            continue
         chosen = rng.integers(len(digits.images), size=5)
         images = digits.images[chosen]
         if rng.random() < 0.4:
@@ -195,37 +172,6 @@ def drawn_rows(
         elif pen < 0.25:
             picture = picture.filter(ImageFilter.MinFilter(3))
         yield row, np.asarray(picture)
-
-
-def on_paper(ink: Float32Array, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Photograph or scan a row on plain, ruled or printed paper."""
-    height, width = ink.shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    paper = np.full(ink.shape, rng.uniform(0.6, 1.0), np.float32)
-    if rng.random() < PRINTED:
-        for _ in range(int(rng.integers(1, 3))):
-            paper *= 1 - rng.uniform(0.03, 0.3) * _waves(y, x, rng)
-    if rng.random() < UNDERLINED:
-        level = height * rng.uniform(0.8, 1.0) + rng.normal(0, 0.01) * x
-        paper *= 1 - rng.uniform(0.2, 0.9) * (np.abs(y - level) < rng.uniform(0.5, 1.8))
-    angle = rng.uniform(0, 2 * np.pi)
-    paper *= 1 - rng.uniform(0, 0.2) * (np.cos(angle) * x / width + np.sin(angle) * y / height)
-    contrast = rng.uniform(0.35, 0.95)
-    sharp = Image.fromarray((255 * np.clip(paper * (1 - contrast * ink), 0, 1)).astype(np.uint8))
-    image = sharp.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.8)))
-    grain = rng.normal(0, rng.uniform(0, 6), ink.shape)
-    return np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
-
-
-def _waves(y: Float32Array, x: Float32Array, rng: np.random.Generator) -> Float32Array:
-    """Fine wavy lines, as security print and guilloche have them; 0 to 1."""
-    angle, period = rng.normal(0, 0.5), rng.uniform(4, 11)
-    across = y * np.cos(angle) + x * np.sin(angle)
-    along = x * np.cos(angle) - y * np.sin(angle)
-    bow = rng.uniform(0, 1.5) * period * np.sin(along / rng.uniform(6, 40) + rng.uniform(0, 7))
-    lines = np.cos(2 * np.pi * (across + bow) / period)
-    sharp = rng.uniform(1, 4)
-    return np.clip(0.5 + sharp * (lines - rng.uniform(0, 0.7)), 0, 1).astype(np.float32)
 
 
 def rows_of(

@@ -1,10 +1,8 @@
 """Whether a part of a row is one whole digit, whichever it is.
 
 The network that reads digits knows nothing else and is sure of many things that are none, such as
-the middle of a 0 and a 9 that touch. What is and what is not one digit was learned by two small
-networks of their own, whose answers are averaged: one from rows drawn of MNIST's training digits,
-and one from written rows, too, with joined digits, stops and dashes on printed paper
-(tools/line_networks.py). The first is the better one on clean paper, the second on cheques.
+the middle of a 0 and a 9 that touch. What is and what is not one digit was learned by a small
+network of its own, from rows drawn of MNIST's training digits (tools/line_networks.py).
 """
 
 from __future__ import annotations
@@ -44,10 +42,9 @@ def judge(images: Float32Array, shapes: Float32Array) -> Float32Array:
         As `digitcli.reading.candidates.shape_features` returns them.
     """
     values = np.hstack([images.reshape(len(images), -1), shapes]).astype(np.float32)
-    first, second = (log_odds(values, layers) for layers in _networks())
-    return np.asarray((first + second) / 2, np.float32)
+    return log_odds(values, _network())
 
 
 @cache
-def _networks() -> tuple[Layers, Layers]:
-    return load_layers("judge.npz"), load_layers("judge_of_written.npz")
+def _network() -> Layers:
+    return load_layers("judge.npz")

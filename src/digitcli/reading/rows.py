@@ -24,10 +24,13 @@ from digitcli.seeing.view import View
 
 FLAT = 0.7
 """Pictures at most this high, as a share of their width, may be one row that fills them;"""
-FULL = 0.6
+FULL = 0.7
 """which has at least so many digits in a stretch as long as it is high;"""
-SANE, FIRM = 0.15, 0.5
-"""and is as probable as this; what is less probable than FIRM may be several rows."""
+LIKELY, SANE, FIRM = 0.15, 0.4, 0.5
+"""and is as probable as this where nothing else is read, or else SANE; a row of few digits must be
+FIRM."""
+DOUBTED = 0.3
+"""Where such a row is less probable in the end, rows are looked for in other ways."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 PAGE_SIDE = 1024
@@ -144,8 +147,14 @@ def read_rows(
     """
     small = shrink(picture, PAGE_SIDE)
     frame = _frame_of(small, polarity, pattern)
-    framed = _framed(frame, small, polarity, model, pattern) if frame else None
-    best = [framed] if framed else _seen(small, polarity, model, pattern)
+    framed = None
+    if frame and frame.probability >= SANE:
+        framed = _framed(frame, small, polarity, model, pattern)
+    best = [framed] if framed else _seen(small, polarity, model, pattern, frame)
+    if framed and framed.confidence < DOUBTED:
+        rows = _seen(small, polarity, model, pattern, None)
+        if _speak_more(rows, framed):
+            best = rows
     few = not pattern and 0 < _count(best) <= FEW_DIGITS
     if few and not (frame and frame.probability >= FIRM) and not _holds_digit(small, polarity):
         best = []
@@ -156,8 +165,28 @@ def read_rows(
     return [row.scaled(scale) for row in best]
 
 
-def _seen(picture: Picture, polarity: Polarity, model: Model, pattern: Pattern | None) -> list[Row]:
-    """Read the rows of the way of seeing in which most speaks for them."""
+def _speak_more(rows: list[Row], framed: Row) -> bool:
+    """Whether rows that were seen are more probable than a whole picture as one, and hold as much.
+
+    Tables, sheets and teeth of combs read as a row are 0s and 1s.
+    """
+    if not rows or np.prod([row.confidence for row in rows]) <= framed.confidence:
+        return False
+    seen = sum(digit.digit > 1 for row in rows for digit in row.digits)
+    return seen >= sum(digit.digit > 1 for digit in framed.digits)
+
+
+def _seen(
+    picture: Picture,
+    polarity: Polarity,
+    model: Model,
+    pattern: Pattern | None,
+    frame: Texts | None,
+) -> list[Row]:
+    """Read the rows of the way of seeing in which most speaks for them.
+
+    If none is seen, the picture may be a row itself.
+    """
     best: list[Row] = []
     most = -np.inf
     clear = inked = False
@@ -178,6 +207,9 @@ def _seen(picture: Picture, polarity: Polarity, model: Model, pattern: Pattern |
         edges = way.kind == "sheet" and _differ_by_edges(rows, best)
         if rows and (edges or not best or score > most + BETTER):
             best, most, clear = rows, score, _is_clear(rows)
+    if not best and frame:
+        blank = np.zeros(picture.shape[:2], np.bool_)
+        return [read_frame(frame, Ink(blank.astype(np.float32), blank, 1.0), model)[0]]
     if failed is not None and not inked:
         raise failed
     return best
@@ -207,7 +239,7 @@ def _framed(
             read = read_row(found, rows[0], way, model, pattern, frame)
             if read and (best is None or read.confidence > best.confidence):
                 best = read
-        elif frame.probability < FIRM and _are_clear(_rows_of(way, model, pattern)):
+        elif frame.probability < SURE and _are_clear(_rows_of(way, model, pattern)):
             return None
     return best or read_frame(frame, usual, model)[0]
 
@@ -226,7 +258,7 @@ def _frame_of(picture: Picture, polarity: Polarity, pattern: Pattern | None) -> 
     least = FULL * width / height
     for values in tried:
         frame = see_frame(values, pattern)
-        if len(frame.text) >= least and frame.probability >= SANE:
+        if len(frame.text) >= least and frame.probability >= LIKELY:
             return frame
     return None
 

@@ -41,7 +41,7 @@ SURE = 0.9
 """A text that is this probable needs no cuts, if the model recognises its digits."""
 AGREED = 5.0
 """Log-odds of such a digit."""
-UNCUT_ERRS, FRAME_ERRS = 0.03, 0.05
+UNCUT_ERRS, FRAME_ERRS = 0.03, 0.1
 """Looking along a row, or along a whole picture, errs in so many of a hundred, however sure;"""
 CUT_RIGHT, PER_SCORE = 1.0, 0.6
 """the best way to cut it is right with these log-odds, and more for each of its weakest digit's;"""
@@ -183,13 +183,17 @@ def read_row(
         With boxes in pixels of what the way sees; None if no row has the pattern.
     """
     height = weighted_median(heights(found)[row], found.size[row])
-    seen = texts_of([look_at(way.dark, *extent(found, row, height))], pattern)
+    place, slope = extent(found, row, height)
+    look = look_at(way.dark, place, slope)
+    seen = texts_of([look], pattern)
     if seen.probability >= SURE and frame is None:
         if not seen.text:
             return None
         read, recognised = _spelled(seen, 0, way.ink, model)
         if recognised:
             return read.with_confidence(seen.probability)
+    if frame is None:  # once more without light and shadow, of which the network has seen little
+        seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
     return _agreed(lattice, seen, frame, way.ink, model, pattern)
 
