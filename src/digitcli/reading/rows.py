@@ -29,7 +29,7 @@ FULL = 0.7
 LIKELY, SANE, FIRM = 0.15, 0.4, 0.5
 """and is as probable as this where nothing else is read, or else SANE; a row of few digits must be
 FIRM."""
-DOUBTED = 0.3
+DOUBTED = 0.5
 """Where such a row is less probable in the end, rows are looked for in other ways."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
@@ -293,9 +293,16 @@ def _mean_score(rows: list[Row]) -> float:
 
 
 def _evidence(rows: list[Row]) -> float:
-    """How much speaks for rows: what speaks for each digit, up to a limit, in sum."""
-    score = sum(min(digit.score, MOST) for row in rows for digit in row.digits)
-    if not any(row.text().strip("1") for row in rows):  # edges and stripes are like 1s
+    """How much speaks for rows: what speaks for each digit, up to a limit, in sum.
+
+    It counts as much as the row is probable: edges, stripes and teeth of combs among digits are
+    like 1s, but the row is doubtful then.
+    """
+    score = 0.0
+    for row in rows:
+        own = sum(min(digit.score, MOST) for digit in row.digits)
+        score += own * row.confidence if own > 0 else own
+    if not any(row.text().strip("1") for row in rows):
         return min(score, UNSURE * _count(rows))
     return score
 
@@ -309,7 +316,9 @@ def _is_clear(rows: list[Row]) -> bool:
     """Whether rows are so clear that no other way of seeing is tried."""
     scores = np.array([digit.score for row in rows for digit in row.digits])
     only_1s = not any(row.text().strip("1") for row in rows)
-    return bool(scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW) and not only_1s
+    probable = np.mean([row.confidence for row in rows]) >= FIRM
+    clear = scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW and probable
+    return bool(clear) and not only_1s
 
 
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
