@@ -314,13 +314,14 @@ def _are_clear(rows: list[Row]) -> bool:
 
 def _is_clear(rows: list[Row]) -> bool:
     """Whether rows are so clear that no other way of seeing is tried."""
-    scores = np.array([digit.score for row in rows for digit in row.digits])
-    only_1s = not any(row.text().strip("1") for row in rows)
-    # no more than a row or two are made of teeth or edges; long rows are less probable as a whole
-    page = len(rows) >= PAGE_ROWS
-    probable = page or np.mean([row.confidence for row in rows]) >= FIRM
-    clear = scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW and probable
-    return bool(clear) and not only_1s
+    digits = [digit for row in rows for digit in row.digits]
+    if not any(row.text().strip("1") for row in rows):
+        return False
+    if len(rows) >= PAGE_ROWS and np.mean([digit.confidence for digit in digits]) >= SURE:
+        return True
+    scores = np.array([digit.score for digit in digits])
+    strong = scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW
+    return bool(strong and np.mean([row.confidence for row in rows]) >= FIRM)
 
 
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
