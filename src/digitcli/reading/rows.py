@@ -36,8 +36,8 @@ LEAST = 0.4
 PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
 CLEAR, WEAK, FEW = 3.5, 0.0, 0.05
-"""By how much they exceed that on average in rows so clear that no other way of seeing is tried; of
-their digits no more than a few are this weak."""
+"""By how much the log-odds of digits exceed WRITING on average in rows so clear that no other way
+of seeing is tried; of their digits no more than a few are this weak."""
 MOST, BETTER = 6.0, 2.0
 """No digit speaks more for its row than this; in another way than the one before, rows must be
 better by this."""
@@ -45,7 +45,7 @@ FEW_DIGITS = 3
 """No more digits than this are answered only where a lone one would be, unless they are such a row
 and FIRM."""
 UNSURE = 2.0
-"""Where digits exceed it by less on average, the other polarity is tried."""
+"""Where digits exceed WRITING by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
 """The edge of a sheet is no farther from the frame than this share of its length, and no wider."""
 MOST_IN_ROW = 30
@@ -55,7 +55,7 @@ PAGE_ROWS, PAGE_STROKES = 3, 40
 SAMPLED_ROWS, SAMPLED_STROKES = 6, 12
 """by the first strokes of some rows,"""
 PRINT = 1.0
-"""which exceed it by less than this on average."""
+"""which exceed WRITING by less than this on average."""
 MOST_MARKS = 600
 """A picture with more marks than this, specks aside, is no page of digits."""
 
@@ -152,7 +152,7 @@ def read_rows(
         framed = _framed(frame, small, polarity, model, pattern)
     best = [framed] if framed else _seen(small, polarity, model, pattern, frame)
     if framed and framed.confidence < DOUBTED:
-        rows = _seen(small, polarity, model, pattern, None)
+        rows = _seen(small, polarity, model, pattern, frame)
         if _speak_more(rows, framed):
             best = rows
     few = not pattern and 0 < _count(best) <= FEW_DIGITS

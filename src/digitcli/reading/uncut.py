@@ -27,6 +27,8 @@ DARKEST = 0.98
 LEAST_CONTRAST = 0.02
 BLANK = 10
 """The sign of a column in which no new digit is seen."""
+WIDEST = 1280
+"""Longer rows, of more than fifty digits, are squeezed to this many pixels."""
 SHARE = 0.75
 """Share of it that the digits have,"""
 BESIDE = 0.4
@@ -89,7 +91,7 @@ def row_image(
         image = image.transform(
             image.size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR
         )
-    size = max(2 * COLUMN, round(image.width * scale)), HEIGHT
+    size = min(max(2 * COLUMN, round(image.width * scale)), WIDEST), HEIGHT
     inner = 0, top - above - upper, image.width, bottom + above - upper
     resized = image.resize(size, Image.Resampling.BILINEAR, inner)
     return levelled(np.asarray(resized)), float(first), size[0] / image.width
