@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,9 +153,10 @@ def read_rows(
         framed = _framed(frame, small, polarity, model, pattern)
     best = [framed] if framed else _seen(small, polarity, model, pattern, frame)
     if framed and framed.confidence < DOUBTED:
-        rows = _seen(small, polarity, model, pattern, frame)
-        if _speak_more(rows, framed):
-            best = rows
+        with suppress(ImageError):
+            rows = _seen(small, polarity, model, pattern, None)
+            if _speak_more(rows, framed):
+                best = rows
     few = not pattern and 0 < _count(best) <= FEW_DIGITS
     if few and not (frame and frame.probability >= FIRM) and not _holds_digit(small, polarity):
         best = []
