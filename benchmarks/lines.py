@@ -81,6 +81,8 @@ def print_reliability(result: LineEvaluation) -> None:
         for reading in result.readings
         for row, confidence in zip(reading.rows, reading.confidences, strict=True)
     ]
+    if not pairs:
+        return
     sure, right = (np.array(column) for column in zip(*pairs, strict=True))
     print("confidence    rows    right")
     for low, high in itertools.pairwise(RELIABILITY):
