@@ -26,7 +26,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from digitcli.data.sources import load_dataset
-from digitcli.reading.uncut import BLANK
+from digitcli.reading.uncut import APART, BLANK, TAPS
 
 CHANNELS = 16, 32, 64, 96
 WIDE = 160
@@ -73,9 +73,13 @@ class Network(nn.Module):
             self.flat.append(nn.Conv2d(before, after, 3, padding=1, bias=False))
             before = after
         self.tall = nn.Conv2d(before, WIDE, (2, 3), padding=(0, 1), bias=False)
-        self.long = nn.Conv1d(WIDE, WIDE, 5, padding=4, dilation=2, bias=False)
+        self.long = nn.ModuleList(
+            nn.Conv1d(WIDE, WIDE, TAPS, padding=TAPS // 2 * far, dilation=far, bias=False)
+            for far in APART
+        )
         self.norms = nn.ModuleList([nn.BatchNorm2d(size) for size in CHANNELS])
-        self.norm_tall, self.norm_long = nn.BatchNorm2d(WIDE), nn.BatchNorm1d(WIDE)
+        self.norm_tall = nn.BatchNorm2d(WIDE)
+        self.norm_long = nn.ModuleList([nn.BatchNorm1d(WIDE) for _ in APART])
         self.last = nn.Conv1d(WIDE, 11, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -86,7 +90,8 @@ class Network(nn.Module):
             values = functional.max_pool2d(values, (2, 2) if number == 0 else (2, 1))
         values = functional.relu(self.norm_tall(self.tall(values)))[:, :, 0]
         values = functional.dropout(values, DROPPED, self.training)
-        values = functional.relu(self.norm_long(self.long(values))) + values
+        for layer, norm in zip(self.long, self.norm_long, strict=True):
+            values = functional.relu(norm(layer(values))) + values
         with torch.autocast("cpu", enabled=False):  # what is learned from must be exact
             return functional.log_softmax(self.last(values.float()), 1)
 
@@ -96,7 +101,7 @@ class Network(nn.Module):
         Weights are whole numbers, shape (outputs, inputs), with a scale for each output.
         """
         pairs = [*zip(self.flat, self.norms, strict=True)]
-        pairs += [(self.tall, self.norm_tall), (self.long, self.norm_long)]
+        pairs += [(self.tall, self.norm_tall), *zip(self.long, self.norm_long, strict=True)]
         layers = []
         for layer, norm in pairs:
             scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)

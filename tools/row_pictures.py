@@ -72,7 +72,7 @@ def set_row(images: NDArray[np.uint8], labels: NDArray[np.integer], rng: Rng) ->
     if rng.random() < 0.2:
         zeros = np.flatnonzero(labels[:10000] == 0)
         chosen[-int(rng.integers(1, count + 1)) :] = rng.choice(zeros)
-    usual = rng.choice([-1.5, 0.5, 3.0, 6.0, 14.0])
+    usual = rng.choice([-2.5, -1.0, 0.0, 1.5, 4.0, 9.0, 14.0])
     spread = rng.choice([0.7, 2.0])
     ink = np.zeros((56, 46 * count + 80), np.uint8)
     right = 20
@@ -148,6 +148,7 @@ def picture(base: Base, other: Base, rng: Rng) -> Float32Array:
     """Capture a row: darkness, shape (HEIGHT, width)."""
     ink = placed(base, rng)
     shape = ink.shape
+    beyond = outside(ink, rng)
     if rng.random() < 0.12:
         ink = np.maximum(ink, neighbour(other, shape, rng))
     if rng.random() < 0.25:
@@ -156,6 +157,7 @@ def picture(base: Base, other: Base, rng: Rng) -> Float32Array:
     dark = strength * on_paper(shape, rng)
     dark = 1 - (1 - dark) * (1 - rules(shape, rng))
     dark = 1 - (1 - dark) * (1 - strength * ink)
+    dark = np.where(beyond, rng.uniform(-0.1, 0.95), dark).astype(np.float32)
     return developed(dark, strength, rng)
 
 
@@ -214,6 +216,29 @@ def neighbour(other: Base, shape: tuple[int, ...], rng: Rng) -> Float32Array:
     return ink
 
 
+def outside(ink: Float32Array, rng: Rng) -> NDArray[np.bool_]:
+    """What lies beyond an edge of the paper: a table, a frame, another sheet."""
+    height, width = ink.shape
+    beyond = np.zeros(ink.shape, np.bool_)
+    if rng.random() >= 0.2:
+        return beyond
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    rows, columns = np.flatnonzero((ink > 0.3).any(1)), np.flatnonzero((ink > 0.3).any(0))
+    if not len(rows):
+        return beyond
+    lean, free = rng.normal(0, 0.05), rng.uniform(0.5, 6)
+    for side in rng.permutation(4)[: int(rng.integers(1, 3))]:
+        if side == 0:
+            beyond |= x - lean * y < columns[0] - free
+        elif side == 1:
+            beyond |= x - lean * y > columns[-1] + free
+        elif side == 2:
+            beyond |= y - lean * (x - width / 2) < rows[0] - free
+        else:
+            beyond |= y - lean * (x - width / 2) > rows[-1] + free
+    return beyond & (ink < 0.3)
+
+
 def scanned(ink: Float32Array, rng: Rng) -> Float32Array:
     """Clean: a drawing, a bitmap, a fax."""
     dark = ink.copy()
@@ -252,7 +277,7 @@ def rules(shape: tuple[int, ...], rng: Rng) -> Float32Array:
         lines = np.maximum(lines, line(x - width * rng.uniform(0, 0.03)))
         if rng.random() < 0.6:
             lines = np.maximum(lines, line(x - width * rng.uniform(0.97, 1)))
-    elif sort < 0.3:  # squares or a comb
+    elif sort < 0.35:  # squares or a comb
         pitch = rng.uniform(0.25, 1.1) * height
         upright = line((x - rng.uniform(0, pitch)) % pitch - pitch / 2)
         if rng.random() < 0.4:
@@ -260,7 +285,7 @@ def rules(shape: tuple[int, ...], rng: Rng) -> Float32Array:
         else:
             lines = np.maximum(lines, line((y - rng.uniform(0, pitch)) % pitch - pitch / 2))
         lines = np.maximum(lines, 0.8 * upright)
-    elif sort < 0.35:
+    elif sort < 0.4:
         lines *= (x % rng.uniform(3, 7)) < rng.uniform(1.5, 3)
     return lines
 
@@ -293,10 +318,10 @@ def on_paper(shape: tuple[int, ...], rng: Rng) -> Float32Array:
         dark += rng.uniform(0, 0.3) * (
             0.5 + 0.5 * (np.cos(angle) * x / width + np.sin(angle) * y / height)
         )
-    if rng.random() < 0.08:
+    if rng.random() < 0.12:
         edge = rng.uniform(0, width) + rng.normal(0, 1) * y
         side = x > edge if rng.random() < 0.5 else x < edge
-        dark += rng.uniform(0.05, 0.3) * side
+        dark += rng.uniform(0.05, 0.5) * side
     return np.clip(dark, -0.2, 0.8)
 
 

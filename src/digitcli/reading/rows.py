@@ -232,15 +232,18 @@ def _framed(
             break
         if usual.mask is blank:
             usual = way.ink
-            row, recognised = read_frame(frame, usual, model)
-            if recognised and frame.probability >= SURE:
-                return row
+            if frame.probability >= SURE:
+                row, recognised = read_frame(frame, usual, model)
+                if recognised:
+                    return row
         found = Regions.of(way.ink.mask)
         rows = find_rows(found, way.ink.mask.shape)
         if len(rows) == 1:
             read = read_row(found, rows[0], way, model, pattern, frame)
             if read and (best is None or read.confidence > best.confidence):
                 best = read
+            if best and best.confidence >= SURE:
+                break
         elif frame.probability < SURE and _are_clear(_rows_of(way, model, pattern)):
             return None
     return best or read_frame(frame, usual, model)[0]

@@ -2,7 +2,8 @@
 
 The network that looks along a row sees what is joined and printed over, but knows nothing of the
 model that reads digits. Where it is sure, and the model recognises each digit where it sees it, the
-row is read. Else the row is cut, and the texts that either reader finds likely are weighed by both.
+row is read. Else the model looks at the digits of each text that is likely; and where that leaves
+doubt the row is cut, and the texts that either reader finds likely are weighed by both.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ SUREST = 0.99
 """but never with more than this."""
 ELSE = 0.1
 """Where it is wrong, this speaks for any text."""
+SEEN_RIGHT, POWER, LEAST = 0.8, 0.5, 0.02
+"""What the model sees where the columns show digits is right so often; it speaks for a text by this
+power of its digits' probabilities, of which none counts as less than the least."""
 MISPLACED, LOST = 0.02, 0.3
 """In pictures of one row, so often the row is not where its ink is seen; or so often where that
 ink spans less than"""
@@ -151,8 +155,8 @@ def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:
 
 def read_frame(seen: Texts, ink: Ink, model: Model) -> tuple[Row, bool]:
     """Return a picture's row, and whether the model recognises all of its digits."""
-    row, recognised = _spelled(seen, 0, ink, model)
-    return row.with_confidence(seen.probability), recognised
+    (spelled,) = _spelled([seen], seen.texts[:1], ink, model)
+    return spelled.row.with_confidence(seen.probability), spelled.recognised
 
 
 def read_row(
@@ -189,11 +193,14 @@ def read_row(
     if seen.probability >= SURE and frame is None:
         if not seen.text:
             return None
-        read, recognised = _spelled(seen, 0, way.ink, model)
-        if recognised:
-            return read.with_confidence(seen.probability)
+        (read,) = _spelled([seen], [seen.text], way.ink, model)
+        if read.recognised:
+            return read.row.with_confidence(seen.probability)
     if frame is None:  # once more without light and shadow, of which the network has seen little
         seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
+    recognised = _recognised(seen, frame, way.ink, model)
+    if recognised and recognised.confidence >= SURE:
+        return recognised
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
     return _agreed(lattice, seen, frame, way.ink, model, pattern)
 
@@ -207,6 +214,43 @@ def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place,
     shift = slope * ((found.left[main] + found.right[main]) / 2 - (left + right) / 2)
     top, bottom = float((found.top[main] - shift).min()), float((found.bottom[main] - shift).max())
     return (left, top, right, bottom), slope
+
+
+def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row | None:
+    """Return the row whose digits the model recognises best where the columns show them.
+
+    None if no text is likely, or that there is no digit may be. Without a frame the model must
+    recognise all of them: letters and other marks have likely texts, too.
+    """
+    looked = [seen, frame] if frame else [seen]
+    texts = list(dict.fromkeys(text for each in looked for text in each.texts))
+    uncut, whole = seen.of(texts), frame.of(texts) if frame else np.zeros(len(texts))
+    likely = [text for text, near in zip(texts, uncut + whole > FAR, strict=True) if near]
+    if not all(likely) or not likely:
+        return None
+    among = min(1.0, max(float(uncut.sum()), float(whole.sum())))
+    spelled = _spelled(looked, likely, ink, model)
+    known = np.array([POWER * each.likely for each in spelled])
+    shares = np.exp(known - known.max())
+    local = seen.of(likely) + UNCUT_ERRS
+    local *= SEEN_RIGHT * shares / shares.sum() + (1 - SEEN_RIGHT) * ELSE
+    total = _weighed(local, likely, seen, frame)
+    best = int(total.argmax())
+    if not (frame or spelled[best].recognised):
+        return None
+    return spelled[best].row.with_confidence(among * float(total[best]))
+
+
+def _weighed(
+    local: NDArray[np.float64], texts: list[str], seen: Texts, frame: Texts | None
+) -> NDArray[np.float64]:
+    """Return how probable each text is, after what is seen of the row and of the whole picture."""
+    local = local / local.sum()
+    if not frame:
+        return local
+    elsewhere = MISPLACED if _covered(seen, frame) >= COVERED else LOST
+    total = (frame.of(texts) + FRAME_ERRS) * (elsewhere + (1 - elsewhere) * local)
+    return np.asarray(total / total.sum(), np.float64)
 
 
 def _agreed(
@@ -245,12 +289,7 @@ def _agreed(
         right = CUT_RIGHT + PER_SCORE * (lattice.weakest(cut) - WRITING)
         right = min(SUREST, 1 / (1 + np.exp(-right)))
         local *= right * shares / shares.sum() + (1 - right) * ELSE
-    local /= local.sum()
-    total = local
-    if frame:
-        elsewhere = MISPLACED if _covered(seen, frame) >= COVERED else LOST
-        total = (whole + FRAME_ERRS) * (elsewhere + (1 - elsewhere) * local)
-        total /= total.sum()
+    total = _weighed(local, texts, seen, frame)
     best = int(total.argmax())
     text = texts[best]
     if not text:
@@ -258,8 +297,7 @@ def _agreed(
     if text in ways:
         row = Row(tuple(lattice.digits(ways[text], model, _exactly(text))))
     else:
-        source = seen if text in seen.texts or frame is None else frame
-        row, _ = _spelled(source, source.texts.index(text), ink, model)
+        ((row, _, _),) = _spelled([seen, frame] if frame else [seen], [text], ink, model)
     return row.with_confidence(float(total[best]))
 
 
@@ -278,35 +316,67 @@ def _exactly(text: str) -> Pattern:
     return tuple(frozenset({int(sign)}) for sign in text)
 
 
-def _spelled(seen: Texts, number: int, ink: Ink, model: Model) -> tuple[Row, bool]:
-    """Return the row of a text, digits where the columns show them, and whether all are recognised.
+class _Spelled(NamedTuple):
+    """The digits of a text where the columns show them.
+
+    Attributes
+    ----------
+    row : Row
+    recognised : bool
+        Whether the model recognises all of them.
+    likely : float
+        Natural logarithm of how probable they are to it, each at least LEAST.
+    """
+
+    row: Row
+    recognised: bool
+    likely: float
+
+
+def _spelled(looked: list[Texts], texts: list[str], ink: Ink, model: Model) -> list[_Spelled]:
+    """Look at the digits of texts, in the first of some looks that finds each most probable.
 
     A digit that the model does not recognise has the probabilities of the columns.
     """
-    text = seen.texts[number]
-    look = seen.looks[int(seen.probabilities[number].argmax())]
-    parts = _parts(text, look, ink)
-    images = np.stack([digit_image(part, ink) for part in parts if part.mask.any()] or [_NOTHING])
-    looked = iter(model.predict_proba(images))
+    looks = [_clearest(looked, text) for text in texts]
+    parts = [_parts(text, look, ink) for text, look in zip(texts, looks, strict=True)]
+    different = {(part.box, part.mask.tobytes()): part for own in parts for part in own}
+    inked = {key: part for key, part in different.items() if part.mask.any()}
+    images = [digit_image(part, ink) for part in inked.values()]
+    known = dict(zip(inked, model.predict_proba(np.stack(images)), strict=True)) if images else {}
+    return [
+        _recognise(text, look, own, [known.get((part.box, part.mask.tobytes())) for part in own])
+        for text, look, own in zip(texts, looks, parts, strict=True)
+    ]
+
+
+def _clearest(looked: list[Texts], text: str) -> Look:
+    """Return the look that finds a text most probable."""
+    source = next(seen for seen in looked if text in seen.texts)
+    return source.looks[int(source.probabilities[source.texts.index(text)].argmax())]
+
+
+def _recognise(
+    text: str, look: Look, parts: list[Candidate], known: list[NDArray[np.float32] | None]
+) -> _Spelled:
+    """Compare each digit of a text with what the model sees there, None where there is no ink."""
     digits = []
-    recognised = True
-    for part, sign, (first, last) in zip(parts, text, spans(look.columns, text), strict=True):
+    recognised, likely = True, 0.0
+    found = spans(look.columns, text)
+    for part, sign, (first, last), seen in zip(parts, text, found, known, strict=True):
         digit = int(sign)
         own = look.columns[first:last]
         clearest = np.exp(own[int(own[:, digit].argmax())])
         sure = float(np.clip(clearest[digit], 1e-6, 1 - 1e-6))
         probabilities = (clearest[:BLANK] / clearest[:BLANK].sum()).astype(np.float32)
         score = float(np.log(sure / (1 - sure))) - WRITING
-        known = next(looked) if part.mask.any() else None
-        if known is not None and int(known.argmax()) == digit:
-            probabilities, score = known, AGREED
+        likely += np.log(LEAST if seen is None else max(LEAST, float(seen[digit])))
+        if seen is not None and int(seen.argmax()) == digit:
+            probabilities, score = seen, AGREED
         else:
             recognised = False
         digits.append(Digit(part.box, probabilities, digit, score))
-    return Row(tuple(digits)), recognised
-
-
-_NOTHING = np.zeros((28, 28), np.uint8)
+    return _Spelled(Row(tuple(digits)), recognised, likely)
 
 
 def _parts(text: str, look: Look, ink: Ink) -> list[Candidate]:

@@ -35,6 +35,8 @@ BESIDE = 0.4
 """and what is seen beside them, as a share of their height."""
 COLUMN = 2
 """Pixels of the picture that a column stands for."""
+TAPS, APART = 5, (2, 4)
+"""Columns that a layer looks at beside each other, and how far apart they are in each layer."""
 BEAM = 12
 """Beginnings of texts that are followed at once."""
 UNSEEN = -9.0
@@ -119,11 +121,12 @@ def columns_of(image: Float32Array) -> Float32Array:
             values = np.maximum(values[:, ::2], values[:, 1::2])
     values = np.pad(values, ((0, 0), (1, 1), (0, 0)))
     values = _convolved(values, *layers[4], 3)[0]
-    far = np.pad(values, ((4, 4), (0, 0)))
-    taken = np.lib.stride_tricks.sliding_window_view(far, 9, 0)[:, :, ::2]
-    weight, bias = layers[5]
-    values = values + np.maximum(taken.reshape(len(values), -1) @ weight + bias, 0)
-    odds = values @ layers[6][0] + layers[6][1]
+    for far, (weight, bias) in zip(APART, layers[5:-1], strict=False):
+        reach = TAPS // 2 * far
+        padded = np.pad(values, ((reach, reach), (0, 0)))
+        taken = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, 0)[:, :, ::far]
+        values = values + np.maximum(taken.reshape(len(values), -1) @ weight + bias, 0)
+    odds = values @ layers[-1][0] + layers[-1][1]
     odds -= odds.max(1, keepdims=True)
     return np.asarray(odds - np.log(np.exp(odds).sum(1, keepdims=True)), np.float32)
 

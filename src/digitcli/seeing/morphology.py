@@ -93,19 +93,21 @@ def distance_inside(mask: Mask, reach: int) -> Float32Array:
     """Euclidean distance of every pixel of a mask to the nearest one outside, at most `reach`."""
     far = reach + 1
     # distance to the nearest background pixel in the same column
-    column = np.where(mask, far, 0)
+    column = np.where(mask, np.int32(far), np.int32(0))
+    index = np.arange(len(mask), dtype=np.int32)[:, None]
     for rows in (slice(None), slice(None, None, -1)):
         flipped = column[rows]
-        index = np.arange(len(mask))[:, None]
-        last = np.maximum.accumulate(np.where(flipped == 0, index, -far), axis=0)
-        flipped[:] = np.minimum(flipped, index - last)
+        last = np.maximum.accumulate(np.where(flipped == 0, index, np.int32(-far)), axis=0)
+        np.minimum(flipped, index - last, out=flipped)
     squared = (np.minimum(column, far) ** 2).astype(np.float32)
     padded = np.pad(squared, ((0, 0), (reach, reach)), constant_values=far**2)
     width = mask.shape[1]
-    result = squared
-    for shift in range(-reach, reach + 1):
-        part = padded[:, reach + shift : reach + shift + width]
-        result = np.minimum(result, part + np.float32(shift**2))
+    result = squared.copy()
+    for shift in range(1, reach + 1):
+        if shift**2 >= result.max(initial=0):
+            break  # what lies as far to the side is no nearer
+        for aside in (reach - shift, reach + shift):
+            np.minimum(result, padded[:, aside : aside + width] + np.float32(shift**2), out=result)
     return np.sqrt(result)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.seeing.morphology import Mask, distance_inside
+from digitcli.seeing.morphology import Float32Array, Mask, distance_inside
 
 
 def stroke_width(mask: Mask) -> float:
@@ -12,8 +12,16 @@ def stroke_width(mask: Mask) -> float:
 
     Across a stroke of width w the distance to its edge rises from 0 to w / 2, so its mean is w / 4.
     """
-    inside = distance_inside(np.pad(mask, 1), max(mask.shape) // 4 + 1)
-    return 4 * float(inside.sum() / mask.sum() - 0.5) + 1
+    return _mean_width(mask, _depth(mask))
+
+
+def _depth(mask: Mask) -> Float32Array:
+    """How deep in a stroke each pixel of a mask lies, with a margin of one pixel around it."""
+    return distance_inside(np.pad(mask, 1), max(mask.shape) // 4 + 1)
+
+
+def _mean_width(mask: Mask, depth: Float32Array) -> float:
+    return 4 * float(depth.sum() / mask.sum() - 0.5) + 1
 
 
 def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
@@ -31,14 +39,14 @@ def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
     ndarray of bool
         The strokes, with a margin around them if they were thickened.
     """
-    width = stroke_width(mask)
+    depth = _depth(mask)
+    width = _mean_width(mask, depth)
     if width < narrowest:
         radius = (narrowest - width) / 2
         margin = int(np.ceil(radius)) + 1
         return distance_inside(~np.pad(mask, margin), margin) <= radius + 0.25
     if width > widest:
         radius = (width - widest) / 2
-        inside = distance_inside(np.pad(mask, 1), int(np.ceil(radius)) + 1)
-        thinned = inside > radius + 0.25
+        thinned = depth > radius + 0.25
         return thinned if thinned.any() else mask
     return mask
