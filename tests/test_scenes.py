@@ -13,6 +13,7 @@ from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.digit import see_picture
+from digitcli.seeing.light import border, ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
 from digitcli.seeing.pens import find_pens
 from digitcli.seeing.rules import is_empty_box
@@ -72,6 +73,20 @@ def under_a_finger(ink: Ink) -> Picture:
     return grainy(Image.fromarray((np.asarray(written(ink)) * light).astype(np.uint8)))
 
 
+def under_a_hand(ink: Ink) -> Picture:
+    """The shadow of a hand is as dark as the ink."""
+    shadow = Image.new("L", ink.shape[::-1])
+    pen = ImageDraw.Draw(shadow)
+    pen.ellipse([-150, 230, 150, 470], fill=255)
+    for end in (150, 205, 260):
+        pen.line([(60, 320), (235, end)], 255, 34)
+    soft = np.asarray(shadow.filter(ImageFilter.GaussianBlur(9)), np.float32) / 255
+    light = 1 - 0.55 * soft[..., None]
+    return grainy(
+        Image.fromarray((np.asarray(written(ink, (40, 120, 170))) * light).astype(np.uint8))
+    )
+
+
 def in_a_plot(ink: Ink) -> Picture:
     page = Image.new("RGB", (560, 540), "white")
     window = Image.new("RGB", ink.shape[::-1], (20, 20, 24))
@@ -92,6 +107,7 @@ SITUATIONS: list[Callable[[Ink], Picture]] = [
     circled,
     in_a_ring_that_touches,
     under_a_finger,
+    under_a_hand,
     in_a_plot,
 ]
 
@@ -146,6 +162,26 @@ def test_thick_strokes_are_told_from_thin_ones_that_touch_them() -> None:
     assert np.count_nonzero(thick.ink & (ink < 0.1)) < 0.05 * np.count_nonzero(thick.ink)
     assert usual < 0.8
     assert Scene(View(grainy(written(drawn(8))))).thick() is None
+
+
+def test_soft_edges_are_those_of_light() -> None:
+    light = Image.new("L", (400, 300), 230)
+    ImageDraw.Draw(light).rectangle([0, 0, 180, 300], fill=110)
+    values = np.asarray(light.filter(ImageFilter.GaussianBlur(12)), np.float32) / 255
+    ring = Image.new("L", (400, 300))
+    ImageDraw.Draw(ring).ellipse([120, 70, 260, 230], outline=255, width=14)
+    inked = np.asarray(ring) > 0
+    seen = np.where(inked, 0.4 * values, values).astype(np.float32)
+    lit = soft_brightness(seen, sharp_edges(seen))
+    assert lit is not None
+    assert np.abs(lit - values).max() < 0.12
+    density = ink_density(seen, border(seen), dark=True, sharp=sharp_edges(seen))
+    assert density[inked].min() > 0.4 > 0.25 > density[~inked].max()
+
+
+def test_noise_shows_no_light() -> None:
+    noise = np.random.default_rng(0).random((200, 200), np.float32)
+    assert soft_brightness(noise, sharp_edges(noise)) is None
 
 
 def test_dense_ink_is_told_from_a_shadow() -> None:

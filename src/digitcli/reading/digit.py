@@ -40,6 +40,8 @@ CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor, and so
 must a look without rules where they may be the digit's own strokes, and one without thin strokes,
 which may have crossed it out."""
+SOFT = 0.12
+"""A look with a larger share of soft outline than this may be one at a shadow; others are tried."""
 TRUST = 0.1
 """Power of the likelihood that the confidence of an answer is multiplied by: what is right is told
 best from what is wrong so, on digits and marks drawn into scenes, and the log loss is least."""
@@ -151,6 +153,7 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         for number, scene in enumerate(both(view, fixed)):
             yield scene
             if number == 0 and not small:
+                yield from itertools.islice(both(view, scene.dark, soft=True), 1)
                 yield from scene.pens()
 
     small = max(picture.shape[:2]) < ROOM_FOR_SHADOWS
@@ -213,9 +216,12 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
         if number == 0:
             best = next(tried)
             most = float(likeness([best])[0])
-            if most >= SURE or max(picture.shape[:2]) < BITMAP:
+            if max(picture.shape[:2]) < BITMAP:
                 return best, most
-            odds = USUAL * _odds(most)
+            shadowed = scene.softness(best.mask, best.box) > SOFT
+            if most >= SURE and not shadowed:
+                return best, most
+            odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
         for look, likely in _judged(list(tried)):
             found = _odds(likely)
             if scene.tight and look.pieces is not scene.all_pieces:

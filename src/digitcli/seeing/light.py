@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.seeing.decode import Picture
-from digitcli.seeing.morphology import Float32Array, blur, dilate, erode
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode, label
 from digitcli.seeing.quantile import median, quantile
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -38,6 +41,16 @@ PAPER_SIDE = 128
 """Longer side of the reduced picture on which the lighting of the paper is estimated,"""
 SHADOWED_SIDE = 512
 """and where hard shadows may lie across a page, whose edges are as narrow as strokes."""
+
+SOFT_SIDE = 320
+"""Longer side of the reduced picture that soft edges are told from sharp ones on:"""
+SOFT, SHARPEST = 0.3, 0.995
+"""they have less than this share of the steepness that so much of the picture stays below."""
+PAPER, BLANK = 0.02, 0.3
+"""What lies between sharp edges is paper if it reaches the picture's edge and covers this share of
+it; less paper than a third in all shows no light."""
+NEAR = 0.15
+"""Light is known where at least this share of a square is paper."""
 
 
 def shrink(picture: Picture, side: int) -> Picture:
@@ -116,6 +129,7 @@ def ink_density(
     dark: bool,
     widest: float | None = None,
     side: int = PAPER_SIDE,
+    sharp: Mask | None = None,
 ) -> Float32Array:
     """How much darker than the paper each pixel is, as a share of the paper's brightness.
 
@@ -130,10 +144,15 @@ def ink_density(
         Whether the ink is darker than the paper.
     widest, side
         As for `brightness`.
+    sharp : ndarray of bool, shape (rows, columns), optional
+        As `sharp_edges` returns them: all that has soft edges is light and shadow then, where that
+        can be told.
     """
     if not dark:
         values, edge = 1 - values, 1 - edge
-    lit = brightness(values, edge, widest, side)
+    lit = None if sharp is None else soft_brightness(values, sharp)
+    if lit is None:
+        lit = brightness(values, edge, widest, side)
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 
@@ -173,6 +192,71 @@ def brightness(
     return np.asarray(closed.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def sharp_edges(values: Float32Array) -> Mask:
+    """Where the brightness changes steeply, in a reduced picture."""
+    steep = np.hypot(*np.gradient(blur(_resize(values, SOFT_SIDE), 3)))
+    return np.asarray(steep >= SOFT * quantile(steep, SHARPEST))
+
+
+def soft_brightness(values: Float32Array, sharp: Mask) -> Float32Array | None:
+    """The brightness that every pixel has or would have without dark ink, where edges are soft.
+
+    Light and shadow end softly, strokes sharply. So all that can be reached from the edge of the
+    picture without crossing a sharp edge is paper, whatever its brightness, and so is what is
+    brighter than the sharp edges around it: the inside of a loop. Under strokes the light is that
+    of the paper beside them.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width), or None
+        None if hardly any paper is found so: the picture is too rough.
+    """
+    reduced = _resize(values, SOFT_SIDE)
+    labels, count = label(~sharp)
+    reaching = np.zeros(count + 1, np.bool_)
+    reaching[border(labels)] = True
+    area, total, rim, beside = (np.zeros(count + 1) for _ in range(4))
+    _count(area, total, labels, reduced)
+    for axis in (0, 1):
+        for step in (-2, 2):
+            _count(beside, rim, np.roll(labels, step, axis)[sharp], reduced[sharp])
+    bright = total * beside > rim * area
+    is_paper = bright | (reaching & (area > PAPER * labels.size))
+    is_paper[0] = False
+    paper = erode(is_paper[labels], 3)
+    if paper.mean() < BLANK:
+        return None
+    lit = _filled(reduced, paper)
+    height, width = values.shape
+    return np.asarray(Image.fromarray(lit).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _count(
+    counts: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    values: Float32Array,
+) -> None:
+    """Add to how often each label occurs, and to the sum of the values there."""
+    counts += np.bincount(labels.ravel(), minlength=len(counts))
+    sums += np.bincount(labels.ravel(), weights=values.ravel(), minlength=len(sums))
+
+
+def _filled(values: Float32Array, known: Mask) -> Float32Array:
+    """Give each pixel the mean of the known ones around it, from the smallest square with some."""
+    filled = np.full_like(values, median(values[known]))
+    missing = np.ones(values.shape, np.bool_)
+    weight, total = known.astype(np.float32), np.where(known, values, 0).astype(np.float32)
+    size = 5
+    while missing.any() and size < max(values.shape):
+        share = blur(weight, size)
+        found = missing & (share > NEAR)
+        filled[found] = (blur(total, size)[found] / share[found]).astype(np.float32)
+        missing &= ~found
+        size = 2 * size + 1
+    return blur(filled, 3)
+
+
 def is_even(values: Float32Array, edge: Float32Array, *, tail: float) -> bool:
     """Whether the edge of the paper is evenly lit, but for its darkest and brightest tails."""
     return bool(quantile(edge, 1 - tail) - quantile(edge, tail) <= EVEN * np.ptp(values))
@@ -188,7 +272,7 @@ def has_glare(values: Float32Array, edge: Float32Array) -> bool:
     return bool(erode(reduced, size).max() > limit)
 
 
-def border(values: Float32Array) -> Float32Array:
+def border(values: NDArray[Any]) -> NDArray[Any]:
     """The outermost pixels."""
     return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
 

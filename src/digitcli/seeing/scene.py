@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
-from digitcli.seeing.light import PAPER_SIDE, WIDEST, ink_density
-from digitcli.seeing.morphology import Mask, dilate, erode
+from digitcli.seeing.light import PAPER_SIDE, SOFT, WIDEST, ink_density
+from digitcli.seeing.morphology import Mask, blur, dilate, erode
 from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
+from digitcli.seeing.quantile import quantile
 from digitcli.seeing.rules import Rules, find_rules
 from digitcli.seeing.view import View
 
@@ -24,6 +25,10 @@ FLAT = 4 / 255
 """A picture whose brightness varies by less is blank."""
 LEAST = 3
 """Pixels that a picture of a digit has on each side."""
+TYPICAL = 0.75
+"""So much of a mark's outline is less steep than its strokes' edges are;"""
+NEAR = 2
+"""which lie no farther than this many pixels from it."""
 Weight = Literal["usual", "faint", "heavy"]
 Box = tuple[slice, slice]
 """Rows and columns."""
@@ -47,6 +52,8 @@ class Scene:
         a hand.
     side : int
         Longer side of the reduced picture on which the lighting is estimated.
+    soft : bool
+        Whether all that has soft edges is light and shadow.
 
     Attributes
     ----------
@@ -76,6 +83,7 @@ class Scene:
         widest: float | None = None,
         weight: Weight = "usual",
         side: int = PAPER_SIDE,
+        soft: bool = False,
     ) -> None:
         values = view.values
         if min(values.shape) < LEAST or np.ptp(values) < FLAT:
@@ -91,7 +99,14 @@ class Scene:
         self.dark = self.evidence < 0 if dark is None else dark
         if weight == "faint":
             widest = widest or WIDEST
-        density = ink_density(values, view.edge, dark=self.dark, widest=widest, side=side)
+        density = ink_density(
+            values,
+            view.edge,
+            dark=self.dark,
+            widest=widest,
+            side=side,
+            sharp=view.sharp if soft else None,
+        )
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
@@ -187,6 +202,18 @@ class Scene:
         touching = np.zeros(len(pieces.area) + 1, np.bool_)
         touching[pieces.labels[self.view.rim]] = True
         return touching[1:] | pieces.touching
+
+    def softness(self, mask_of: Callable[[Box], Mask], box: Box) -> float:
+        """Share of a mark's outline that is soft, as the edges of light and shadow are.
+
+        The parameters are those of `sharpness`.
+        """
+        rows, columns = (slice(max(0, part.start - NEAR), part.stop + NEAR) for part in box)
+        mask = mask_of((rows, columns))
+        outline = mask & ~erode(mask, 3)
+        steep = np.hypot(*np.gradient(blur(self.view.values[rows, columns], 3)))
+        steepest = dilate(steep.astype(np.float32), 2 * NEAR + 1)[outline]
+        return float((steepest < SOFT * quantile(steepest, TYPICAL)).mean())
 
     @cached_property
     def _bare_steepness(self) -> list[float]:

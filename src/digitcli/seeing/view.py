@@ -7,7 +7,14 @@ from functools import cached_property
 import numpy as np
 
 from digitcli.seeing.decode import Picture
-from digitcli.seeing.light import border, grey, is_even, page_polarity_evidence, polarity_evidence
+from digitcli.seeing.light import (
+    border,
+    grey,
+    is_even,
+    page_polarity_evidence,
+    polarity_evidence,
+    sharp_edges,
+)
 from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
 from digitcli.seeing.paper import Sheet
 from digitcli.seeing.quantile import median
@@ -71,6 +78,11 @@ class View:
         return tuple(
             np.hypot(*np.gradient(values)).astype(np.float32) for values in (self.values, smooth)
         )
+
+    @cached_property
+    def sharp(self) -> Mask:
+        """Where the brightness changes steeply, in a reduced view."""
+        return sharp_edges(self.values)
 
     @cached_property
     def outside(self) -> Mask | None:
