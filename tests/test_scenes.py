@@ -73,18 +73,14 @@ def under_a_finger(ink: Ink) -> Picture:
     return grainy(Image.fromarray((np.asarray(written(ink)) * light).astype(np.uint8)))
 
 
-def under_a_hand(ink: Ink) -> Picture:
-    """The shadow of a hand is as dark as the ink."""
+def with_a_thin_shadow(ink: Ink) -> Picture:
+    """The shadow of a pencil is as wide as the strokes, and ends at the digit."""
     shadow = Image.new("L", ink.shape[::-1])
-    pen = ImageDraw.Draw(shadow)
-    pen.ellipse([-150, 230, 150, 470], fill=255)
-    for end in (150, 205, 260):
-        pen.line([(60, 320), (235, end)], 255, 34)
-    soft = np.asarray(shadow.filter(ImageFilter.GaussianBlur(9)), np.float32) / 255
-    light = 1 - 0.55 * soft[..., None]
-    return grainy(
-        Image.fromarray((np.asarray(written(ink, (40, 120, 170))) * light).astype(np.uint8))
-    )
+    ImageDraw.Draw(shadow).line([(330, -20), (215, 130)], 255, 24)
+    soft = np.asarray(shadow.filter(ImageFilter.GaussianBlur(7)), np.float32) / 255
+    light = 1 - 0.45 * soft[..., None]
+    paper = np.asarray(written(ink, (120, 85, 30)))
+    return grainy(Image.fromarray((paper * light).astype(np.uint8)))
 
 
 def in_a_plot(ink: Ink) -> Picture:
@@ -107,7 +103,7 @@ SITUATIONS: list[Callable[[Ink], Picture]] = [
     circled,
     in_a_ring_that_touches,
     under_a_finger,
-    under_a_hand,
+    with_a_thin_shadow,
     in_a_plot,
 ]
 
