@@ -148,11 +148,11 @@ def read_rows(
     """
     small = shrink(picture, PAGE_SIDE)
     frame = _frame_of(small, polarity, pattern)
-    framed = None
+    framed, alone = None, False
     if frame and frame.probability >= SANE:
-        framed = _framed(frame, small, polarity, model, pattern)
+        framed, alone = _framed(frame, small, polarity, model, pattern)
     best = [framed] if framed else _seen(small, polarity, model, pattern, frame)
-    if framed and framed.confidence < DOUBTED:
+    if framed and framed.confidence < DOUBTED and not alone:
         with suppress(ImageError):
             rows = _seen(small, polarity, model, pattern, None)
             if _speak_more(rows, framed):
@@ -219,14 +219,20 @@ def _seen(
 
 def _framed(
     frame: Texts, picture: Picture, polarity: Polarity, model: Model, pattern: Pattern | None
-) -> Row | None:
+) -> tuple[Row | None, bool]:
     """Read a picture that is one row: as a whole, and where its ink is seen in one row, too.
 
-    None if several rows are clearly seen in it.
+    Returns
+    -------
+    row : Row or None
+        None if several rows are clearly seen in it.
+    alone : bool
+        Whether its ink is seen in one row only.
     """
     blank = np.zeros(picture.shape[:2], np.bool_)
     usual = Ink(blank.astype(np.float32), blank, 1.0)
     best: Row | None = None
+    alone = True
     for way in ways(picture, polarity):
         if isinstance(way, ImageError) or way.kind != "whole":
             break
@@ -235,18 +241,19 @@ def _framed(
             if frame.probability >= SURE:
                 row, recognised = read_frame(frame, usual, model)
                 if recognised:
-                    return row
+                    return row, True
         found = Regions.of(way.ink.mask)
         rows = find_rows(found, way.ink.mask.shape)
         if len(rows) == 1:
             read = read_row(found, rows[0], way, model, pattern, frame)
             if read and (best is None or read.confidence > best.confidence):
                 best = read
-            if best and best.confidence >= SURE:
+            if best:
                 break
         elif frame.probability < SURE and _are_clear(_rows_of(way, model, pattern)):
-            return None
-    return best or read_frame(frame, usual, model)[0]
+            return None, False
+        alone &= len(rows) == 1
+    return best or read_frame(frame, usual, model)[0], alone
 
 
 def _frame_of(picture: Picture, polarity: Polarity, pattern: Pattern | None) -> Texts | None:

@@ -32,7 +32,7 @@ from digitcli.reading.uncut import (
 )
 from digitcli.reading.ways import Way
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import heights, tilt, weighted_median
 
@@ -58,6 +58,8 @@ MISPLACED, LOST = 0.02, 0.3
 ink spans less than"""
 COVERED = 0.8
 """this share of the row that the whole picture shows."""
+HIGH = 0.75
+"""Two strokes side by side that are both this high, against the whole, are no one digit."""
 FAR = 0.01
 """Texts that are less probable are not looked for in the cuts."""
 FRAME_SHARES = 1.0, 0.85
@@ -236,7 +238,7 @@ def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row
     local *= SEEN_RIGHT * shares / shares.sum() + (1 - SEEN_RIGHT) * ELSE
     total = _weighed(local, likely, seen, frame)
     best = int(total.argmax())
-    if not (frame or spelled[best].recognised):
+    if not (spelled[best].recognised or (frame and spelled[best].apart)):
         return None
     return spelled[best].row.with_confidence(among * float(total[best]))
 
@@ -297,7 +299,7 @@ def _agreed(
     if text in ways:
         row = Row(tuple(lattice.digits(ways[text], model, _exactly(text))))
     else:
-        ((row, _, _),) = _spelled([seen, frame] if frame else [seen], [text], ink, model)
+        (row, *_) = _spelled([seen, frame] if frame else [seen], [text], ink, model)[0]
     return row.with_confidence(float(total[best]))
 
 
@@ -324,12 +326,15 @@ class _Spelled(NamedTuple):
     row : Row
     recognised : bool
         Whether the model recognises all of them.
+    apart : bool
+        Whether none of them has the ink of two.
     likely : float
         Natural logarithm of how probable they are to it, each at least LEAST.
     """
 
     row: Row
     recognised: bool
+    apart: bool
     likely: float
 
 
@@ -341,13 +346,22 @@ def _spelled(looked: list[Texts], texts: list[str], ink: Ink, model: Model) -> l
     looks = [_clearest(looked, text) for text in texts]
     parts = [_parts(text, look, ink) for text, look in zip(texts, looks, strict=True)]
     different = {(part.box, part.mask.tobytes()): part for own in parts for part in own}
-    inked = {key: part for key, part in different.items() if part.mask.any()}
-    images = [digit_image(part, ink) for part in inked.values()]
-    known = dict(zip(inked, model.predict_proba(np.stack(images)), strict=True)) if images else {}
+    whole = {key: part for key, part in different.items() if _may_be_one(part.mask)}
+    images = [digit_image(part, ink) for part in whole.values()]
+    known = dict(zip(whole, model.predict_proba(np.stack(images)), strict=True)) if images else {}
     return [
         _recognise(text, look, own, [known.get((part.box, part.mask.tobytes())) for part in own])
         for text, look, own in zip(texts, looks, parts, strict=True)
     ]
+
+
+def _may_be_one(mask: Mask) -> bool:
+    """Whether there is ink, but not two strokes beside each other as high as all of it."""
+    parts = Regions.of(mask)
+    tall = heights(parts) >= HIGH * len(mask)
+    order = np.argsort(parts.left[tall])
+    left, right = parts.left[tall][order], parts.right[tall][order]
+    return len(parts.area) > 0 and not (left[1:] >= right[:-1]).any()
 
 
 def _clearest(looked: list[Texts], text: str) -> Look:
@@ -359,7 +373,7 @@ def _clearest(looked: list[Texts], text: str) -> Look:
 def _recognise(
     text: str, look: Look, parts: list[Candidate], known: list[NDArray[np.float32] | None]
 ) -> _Spelled:
-    """Compare each digit of a text with what the model sees there, None where there is no ink."""
+    """Compare each digit of a text with what the model sees there, None where that is no digit."""
     digits = []
     recognised, likely = True, 0.0
     found = spans(look.columns, text)
@@ -376,7 +390,10 @@ def _recognise(
         else:
             recognised = False
         digits.append(Digit(part.box, probabilities, digit, score))
-    return _Spelled(Row(tuple(digits)), recognised, likely)
+    apart = all(
+        seen is not None or not part.mask.any() for part, seen in zip(parts, known, strict=True)
+    )
+    return _Spelled(Row(tuple(digits)), recognised, apart, likely)
 
 
 def _parts(text: str, look: Look, ink: Ink) -> list[Candidate]:

@@ -23,6 +23,9 @@ LONGEST = 1.6
 """Digits at the frame are at most this many times higher than the others."""
 TRIMMED = 2.0
 """Frames that are at most this many times higher than the digits are trimmed to their row."""
+LEVEL, BESIDE = 0.5, 1.5
+"""Rows whose strokes all stand beside those of another for more than this share of the lower's
+height, and no farther than this many typical heights, are the same row."""
 OVERLAP = 0.35
 """Share of the lower of two neighbours that stands beside the other one, tilt taken off."""
 LOW, UPRIGHT, ALIKE = 0.75, 0.4, 0.12
@@ -68,7 +71,7 @@ def find_rows(found: Regions, shape: tuple[int, ...]) -> list[Indices]:
     main = usable & (heights(found) >= MAIN * typical)
     if not main.any():
         return []
-    rows = _chain(found, np.flatnonzero(main))
+    rows = _merged(found, _chain(found, np.flatnonzero(main)), typical)
     _attach(found, rows, np.flatnonzero(usable & ~main & (found.size >= PART * typical)), typical)
     middle = _middle_x(found)
     return [np.array(sorted(row, key=lambda stroke: middle[stroke]), np.intp) for row in rows]
@@ -186,6 +189,26 @@ def _chain(found: Regions, main: Indices) -> list[list[int]]:
     y = (found.top + found.bottom) / 2 - slope * x
     rows.sort(key=lambda row: float(np.median(y[row])))
     return rows
+
+
+def _merged(found: Regions, rows: list[list[int]], typical: float) -> list[list[int]]:
+    """Merge rows of which one stands beside the other throughout: parts of the same digits."""
+    kept: list[list[int]] = []
+    for row in sorted(rows, key=len, reverse=True):
+        for other in kept:
+            if all(_stands_beside(found, stroke, np.array(other), typical) for stroke in row):
+                other += row
+                break
+        else:
+            kept.append(row)
+    return [row for row in rows if any(row is one for one in kept)]
+
+
+def _stands_beside(found: Regions, stroke: int, row: Indices, typical: float) -> bool:
+    """Whether a stroke stands beside a near one of a row for more than half of its height."""
+    gap = np.maximum(found.left[row] - found.right[stroke], found.left[stroke] - found.right[row])
+    near = row[(gap >= 0) & (gap <= BESIDE * typical)]
+    return bool((_overlap(found, np.intp(stroke), near, 0.0) > LEVEL).any())
 
 
 def tilt(found: Regions, main: Indices) -> float:
