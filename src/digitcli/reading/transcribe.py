@@ -34,6 +34,7 @@ from digitcli.reading.ways import Way
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
+from digitcli.seeing.quantile import median
 from digitcli.seeing.rows import heights, tilt, weighted_median
 
 MAIN = 0.6
@@ -42,15 +43,13 @@ SURE = 0.9
 """A text that is this probable needs no cuts, if the model recognises its digits."""
 AGREED = 5.0
 """Log-odds of such a digit."""
-UNCUT_ERRS, FRAME_ERRS = 0.03, 0.1
-"""Looking along a row, or along a whole picture, errs in so many of a hundred, however sure;"""
+UNCUT_ERRS = 0.03
+"""Looking along a row errs so often, however sure;"""
 CUT_RIGHT, PER_SCORE = 1.0, 0.6
 """the best way to cut it is right with these log-odds, and more for each of its weakest digit's;"""
 SUREST = 0.99
 """but never with more than this."""
-ELSE = 0.1
-"""Where it is wrong, this speaks for any text."""
-SEEN_RIGHT, POWER, LEAST = 0.8, 0.5, 0.02
+SEEN_RIGHT, POWER, LEAST = 0.8, 0.3, 0.1
 """What the model sees where the columns show digits is right so often; it speaks for a text by this
 power of its digits' probabilities, of which none counts as less than the least."""
 MISPLACED, LOST = 0.02, 0.3
@@ -64,6 +63,29 @@ FAR = 0.01
 """Texts that are less probable are not looked for in the cuts."""
 FRAME_SHARES = 1.0, 0.85
 """Shares of the height at which a whole picture is looked at."""
+
+
+class Trust(NamedTuple):
+    """How far the readers are trusted.
+
+    Attributes
+    ----------
+    frame_errs : float
+        Looking along a whole picture errs so often, however sure.
+    otherwise : float
+        Where the best way to cut a row, or what the model sees there, is wrong, this speaks for
+        any text.
+    uncut : float
+        A text that is this probable is not looked for in the cuts.
+    """
+
+    frame_errs: float
+    otherwise: float
+    uncut: float
+
+
+ON_PAPER, CLEAN = Trust(0.02, 0.1, 0.8), Trust(0.05, 0.03, 0.95)
+"""In drawings, where paper has no grain at all, it is clear what is ink, and so are cuts."""
 
 Place = tuple[float, float, float, float]
 """Left, top, right and bottom; of a tilted row, top and bottom are those in its middle."""
@@ -200,11 +222,12 @@ def read_row(
             return read.row.with_confidence(seen.probability)
     if frame is None:  # once more without light and shadow, of which the network has seen little
         seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
-    recognised = _recognised(seen, frame, way.ink, model)
-    if recognised and recognised.confidence >= SURE:
+    trust = CLEAN if _is_clean(way.dark) else ON_PAPER
+    recognised = _recognised(seen, frame, trust, way.ink, model)
+    if recognised and recognised.confidence >= trust.uncut:
         return recognised
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
-    return _agreed(lattice, seen, frame, way.ink, model, pattern)
+    return _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
 
 
 def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place, float]:
@@ -218,7 +241,14 @@ def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place,
     return (left, top, right, bottom), slope
 
 
-def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row | None:
+def _is_clean(dark: Float32Array) -> bool:
+    """Whether most pixels are exactly as dark as the next one."""
+    return float(median(np.abs(np.diff(dark, axis=1)))) == 0
+
+
+def _recognised(
+    seen: Texts, frame: Texts | None, trust: Trust, ink: Ink, model: Model
+) -> Row | None:
     """Return the row whose digits the model recognises best where the columns show them.
 
     None if no text is likely, or that there is no digit may be. Without a frame the model must
@@ -226,6 +256,8 @@ def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row
     """
     looked = [seen, frame] if frame else [seen]
     texts = list(dict.fromkeys(text for each in looked for text in each.texts))
+    if not texts:
+        return None
     uncut, whole = seen.of(texts), frame.of(texts) if frame else np.zeros(len(texts))
     likely = [text for text, near in zip(texts, uncut + whole > FAR, strict=True) if near]
     if not all(likely) or not likely:
@@ -235,8 +267,8 @@ def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row
     known = np.array([POWER * each.likely for each in spelled])
     shares = np.exp(known - known.max())
     local = seen.of(likely) + UNCUT_ERRS
-    local *= SEEN_RIGHT * shares / shares.sum() + (1 - SEEN_RIGHT) * ELSE
-    total = _weighed(local, likely, seen, frame)
+    local *= SEEN_RIGHT * shares / shares.sum() + (1 - SEEN_RIGHT) * trust.otherwise
+    total = _weighed(local, likely, seen, frame, trust)
     best = int(total.argmax())
     if not (spelled[best].recognised or (frame and spelled[best].apart)):
         return None
@@ -244,14 +276,14 @@ def _recognised(seen: Texts, frame: Texts | None, ink: Ink, model: Model) -> Row
 
 
 def _weighed(
-    local: NDArray[np.float64], texts: list[str], seen: Texts, frame: Texts | None
+    local: NDArray[np.float64], texts: list[str], seen: Texts, frame: Texts | None, trust: Trust
 ) -> NDArray[np.float64]:
     """Return how probable each text is, after what is seen of the row and of the whole picture."""
     local = local / local.sum()
     if not frame:
         return local
     elsewhere = MISPLACED if _covered(seen, frame) >= COVERED else LOST
-    total = (frame.of(texts) + FRAME_ERRS) * (elsewhere + (1 - elsewhere) * local)
+    total = (frame.of(texts) + trust.frame_errs) * (elsewhere + (1 - elsewhere) * local)
     return np.asarray(total / total.sum(), np.float64)
 
 
@@ -259,6 +291,7 @@ def _agreed(
     lattice: Lattice,
     seen: Texts,
     frame: Texts | None,
+    trust: Trust,
     ink: Ink,
     model: Model,
     pattern: Pattern | None,
@@ -290,8 +323,8 @@ def _agreed(
         shares = np.exp(scores - scores.max())
         right = CUT_RIGHT + PER_SCORE * (lattice.weakest(cut) - WRITING)
         right = min(SUREST, 1 / (1 + np.exp(-right)))
-        local *= right * shares / shares.sum() + (1 - right) * ELSE
-    total = _weighed(local, texts, seen, frame)
+        local *= right * shares / shares.sum() + (1 - right) * trust.otherwise
+    total = _weighed(local, texts, seen, frame, trust)
     best = int(total.argmax())
     text = texts[best]
     if not text:
