@@ -23,7 +23,7 @@ from digitcli.writing.writer import write_digits, write_marks
 
 UCI_COPIES = 3
 VARIANT_SHARE = 0.4
-WRITTEN, MARKS = 40_000, 20_000
+WRITTEN, MARKS = 18_000, 10_000
 SEED = 1
 
 

@@ -17,7 +17,7 @@ SIDEWAYS, UPRIGHT = 0.5, 0.98
 digits that a writer wrote: six in ten that lay on their side were read, and of a thousand upright
 ones one was turned. What is no digit looks like one on its side at times, so no more is claimed of
 what was turned than SIDEWAYS."""
-DIGIT_TRUST = 0.25
+DIGIT_TRUST = 0.15
 """Power of the probability that it is a digit, by which that of an answer is multiplied. On written
 digits and marks more tells them apart hardly better, and costs real digits their confidence."""
 LEFT, RIGHT = 1, 3
