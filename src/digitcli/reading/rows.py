@@ -28,10 +28,10 @@ FLAT = 0.7
 FULL = 0.7
 """which has at least so many digits in a stretch as long as it is high;"""
 LIKELY, SANE, FIRM = 0.15, 0.4, 0.5
-"""and is as probable as this where nothing else is read, or else SANE; a row of few digits must be
+"""and is as probable as this, or SANE if all ink is seen in one row; a row of few digits must be
 FIRM."""
 DOUBTED = 0.5
-"""Where such a row is less probable in the end, rows are looked for in other ways."""
+"""Where such a row is less probable in the end, rows are looked for without it."""
 LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 PAGE_SIDE = 1024
@@ -147,14 +147,16 @@ def read_rows(
         If the picture holds no ink or no row with the pattern.
     """
     small = shrink(picture, PAGE_SIDE)
-    frame = _frame_of(small, polarity, pattern)
+    view = View(small)
+    frame = _frame_of(view, polarity, pattern)
     framed, alone = None, False
-    if frame and frame.probability >= SANE:
-        framed, alone = _framed(frame, small, polarity, model, pattern)
-    best = [framed] if framed else _seen(small, polarity, model, pattern, frame)
+    if frame:
+        framed, alone = _framed(frame, view, polarity, model, pattern)
+        alone &= frame.probability >= SANE
+    best = [framed] if framed else _seen(view, polarity, model, pattern, frame)
     if framed and framed.confidence < DOUBTED and not alone:
         with suppress(ImageError):
-            rows = _seen(small, polarity, model, pattern, None)
+            rows = _seen(view, polarity, model, pattern, None, usual=True)
             if _speak_more(rows, framed):
                 best = rows
     few = not pattern and 0 < _count(best) <= FEW_DIGITS
@@ -179,25 +181,30 @@ def _speak_more(rows: list[Row], framed: Row) -> bool:
 
 
 def _seen(
-    picture: Picture,
+    view: View,
     polarity: Polarity,
     model: Model,
     pattern: Pattern | None,
     frame: Texts | None,
+    *,
+    usual: bool = False,
 ) -> list[Row]:
     """Read the rows of the way of seeing in which most speaks for them.
 
-    If none is seen, the picture may be a row itself.
+    If none is seen, the picture may be a row itself. If only the usual ways are wanted, those are
+    the whole picture and sheets in it.
     """
     best: list[Row] = []
     most = -np.inf
     clear = inked = False
     failed: ImageError | None = None
-    for way in ways(picture, polarity):
+    for way in ways(view, polarity):
         if isinstance(way, ImageError):
             failed = way
             continue
         inked = True
+        if usual and way.kind not in ("whole", "sheet"):
+            break
         if way.kind == "last" and best and _mean_score(best) > UNSURE:
             break
         if clear and way.kind != "sheet":
@@ -210,7 +217,7 @@ def _seen(
         if rows and (edges or not best or score > most + BETTER):
             best, most, clear = rows, score, _is_clear(rows)
     if not best and frame:
-        blank = np.zeros(picture.shape[:2], np.bool_)
+        blank = np.zeros(view.values.shape, np.bool_)
         return [read_frame(frame, Ink(blank.astype(np.float32), blank, 1.0), model)[0]]
     if failed is not None and not inked:
         raise failed
@@ -218,7 +225,7 @@ def _seen(
 
 
 def _framed(
-    frame: Texts, picture: Picture, polarity: Polarity, model: Model, pattern: Pattern | None
+    frame: Texts, view: View, polarity: Polarity, model: Model, pattern: Pattern | None
 ) -> tuple[Row | None, bool]:
     """Read a picture that is one row: as a whole, and where its ink is seen in one row, too.
 
@@ -229,11 +236,11 @@ def _framed(
     alone : bool
         Whether its ink is seen in one row only.
     """
-    blank = np.zeros(picture.shape[:2], np.bool_)
+    blank = np.zeros(view.values.shape, np.bool_)
     usual = Ink(blank.astype(np.float32), blank, 1.0)
     best: Row | None = None
     alone = True
-    for way in ways(picture, polarity):
+    for way in ways(view, polarity):
         if isinstance(way, ImageError) or way.kind != "whole":
             break
         if usual.mask is blank:
@@ -256,12 +263,11 @@ def _framed(
     return best or read_frame(frame, usual, model)[0], alone
 
 
-def _frame_of(picture: Picture, polarity: Polarity, pattern: Pattern | None) -> Texts | None:
+def _frame_of(view: View, polarity: Polarity, pattern: Pattern | None) -> Texts | None:
     """See a picture as one row that fills it, with some polarity; None if it is none."""
-    height, width = picture.shape[:2]
+    height, width = view.values.shape
     if height > FLAT * width or height < LEAST_SIDE:
         return None
-    view = View(picture)
     dark, bright = 1 - view.values, view.values
     if polarity is Polarity.AUTO:
         tried = [dark, bright] if view.page_evidence < 0 else [bright, dark]

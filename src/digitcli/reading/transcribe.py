@@ -377,14 +377,17 @@ def _spelled(looked: list[Texts], texts: list[str], ink: Ink, model: Model) -> l
     A digit that the model does not recognise has the probabilities of the columns.
     """
     looks = [_clearest(looked, text) for text in texts]
-    parts = [_parts(text, look, ink) for text, look in zip(texts, looks, strict=True)]
+    places = [spans(look.columns, text) for text, look in zip(texts, looks, strict=True)]
+    parts = [_parts(found, look, ink) for found, look in zip(places, looks, strict=True)]
     different = {(part.box, part.mask.tobytes()): part for own in parts for part in own}
     whole = {key: part for key, part in different.items() if _may_be_one(part.mask)}
     images = [digit_image(part, ink) for part in whole.values()]
     known = dict(zip(whole, model.predict_proba(np.stack(images)), strict=True)) if images else {}
     return [
-        _recognise(text, look, own, [known.get((part.box, part.mask.tobytes())) for part in own])
-        for text, look, own in zip(texts, looks, parts, strict=True)
+        _recognise(
+            text, look, found, own, [known.get((part.box, part.mask.tobytes())) for part in own]
+        )
+        for text, look, found, own in zip(texts, looks, places, parts, strict=True)
     ]
 
 
@@ -404,13 +407,16 @@ def _clearest(looked: list[Texts], text: str) -> Look:
 
 
 def _recognise(
-    text: str, look: Look, parts: list[Candidate], known: list[NDArray[np.float32] | None]
+    text: str,
+    look: Look,
+    places: list[tuple[int, int]],
+    parts: list[Candidate],
+    known: list[NDArray[np.float32] | None],
 ) -> _Spelled:
     """Compare each digit of a text with what the model sees there, None where that is no digit."""
     digits = []
     recognised, likely = True, 0.0
-    found = spans(look.columns, text)
-    for part, sign, (first, last), seen in zip(parts, text, found, known, strict=True):
+    for part, sign, (first, last), seen in zip(parts, text, places, known, strict=True):
         digit = int(sign)
         own = look.columns[first:last]
         clearest = np.exp(own[int(own[:, digit].argmax())])
@@ -429,15 +435,14 @@ def _recognise(
     return _Spelled(Row(tuple(digits)), recognised, apart, likely)
 
 
-def _parts(text: str, look: Look, ink: Ink) -> list[Candidate]:
+def _parts(places: list[tuple[int, int]], look: Look, ink: Ink) -> list[Candidate]:
     """Return the ink of each digit of a text, which may be none."""
-    found = spans(look.columns, text)
     left, top, right, bottom = look.place
-    between = [(one[1] + other[0]) / 2 for one, other in pairwise(found)]
+    between = [(one[1] + other[0]) / 2 for one, other in pairwise(places)]
     edges = look.left + np.array([0, *between, len(look.columns)]) / look.scale
     edges[0], edges[-1] = max(edges[0], left), min(edges[-1], right)
     parts = []
-    for number in range(len(text)):
+    for number in range(len(places)):
         middle = (edges[number] + edges[number + 1]) / 2
         shift = look.slope * (middle - (left + right) / 2)
         around = (

@@ -233,21 +233,26 @@ def likelihoods(columns: Float32Array, texts: list[str]) -> NDArray[np.float64]:
 def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
     """Return where each digit of a text is most probably: its first column, and the one after."""
     states = _states(text)
-    odds = columns[:, states].astype(np.float64)
-    skips = _skips(states)
-    ways = np.full(len(states), -np.inf)
-    ways[:2] = odds[0, :2]
-    back = np.zeros(odds.shape, np.intp)
-    for place, column in enumerate(odds[1:], 1):
-        shifted = np.concatenate([[-np.inf, -np.inf], ways])
-        before, beyond = shifted[1:-1], np.where(skips, shifted[:-2], -np.inf)
-        options = np.stack([ways, before, beyond])
-        back[place] = options.argmax(0)
-        ways = options.max(0) + column
+    skips = _skips(states).tolist()
+    odds = columns[:, states].tolist()
+    ways = odds[0][:2] + [-np.inf] * (len(states) - 2)
+    back = [[0] * len(states)]
+    for column in odds[1:]:
+        steps, after = [], []
+        for state, own in enumerate(column):  # quicker than arrays of so few states
+            step, most = 0, ways[state]
+            if state and ways[state - 1] > most:
+                step, most = 1, ways[state - 1]
+            if skips[state] and ways[state - 2] > most:
+                step, most = 2, ways[state - 2]
+            steps.append(step)
+            after.append(most + own)
+        back.append(steps)
+        ways = after
     state = len(states) - 1 - int(len(states) > 1 and ways[-2] > ways[-1])
     path = [state]
     for place in range(len(odds) - 1, 0, -1):
-        state -= int(back[place, state])
+        state -= back[place][state]
         path.append(state)
     taken = np.array(path[::-1])
     return [

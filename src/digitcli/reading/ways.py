@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, TypeGuard
 
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
-from digitcli.seeing.decode import Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE
 from digitcli.seeing.morphology import Float32Array
@@ -54,7 +53,7 @@ class Way(NamedTuple):
     kind: Kind = "whole"
 
 
-def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
+def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
     """See the ink of a page in the ways that make sense, the most usual first.
 
     The whole picture, with and without what enters from its frame, and each paper in it; only its
@@ -62,6 +61,7 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     whole with the other polarity.
     """
     fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
+    picture = view.picture
     if min(picture.shape[:2]) < LEAST_SIDE:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
@@ -69,7 +69,6 @@ def ways(picture: Picture, polarity: Polarity) -> Iterator[Way | ImageError]:
     longer, shorter = max(picture.shape[:2]), min(picture.shape[:2])
     widest = min(NARROW[0], NARROW[1] * shorter / longer)
     fine = longer >= ROOM_FOR_SHADOWS
-    view = View(picture)
 
     def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
         if scene.limit < FAINTEST:
