@@ -220,11 +220,10 @@ def read_row(
         (read,) = _spelled([seen], [seen.text], way.ink, model)
         if read.recognised:
             return read.row.with_confidence(seen.probability)
+    trust = CLEAN if _is_clean(way.dark) else ON_PAPER
     if frame is None:  # once more without light and shadow, of which the network has seen little
         seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
-    trust = CLEAN if _is_clean(way.dark) else ON_PAPER
-    recognised = _recognised(seen, frame, trust, way.ink, model)
-    if recognised and recognised.confidence >= trust.uncut:
+    elif recognised := _recognised(seen, frame, trust, way.ink, model):
         return recognised
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
     return _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
@@ -246,33 +245,27 @@ def _is_clean(dark: Float32Array) -> bool:
     return float(median(np.abs(np.diff(dark, axis=1)))) == 0
 
 
-def _recognised(
-    seen: Texts, frame: Texts | None, trust: Trust, ink: Ink, model: Model
-) -> Row | None:
+def _recognised(seen: Texts, frame: Texts, trust: Trust, ink: Ink, model: Model) -> Row | None:
     """Return the row whose digits the model recognises best where the columns show them.
 
-    None if no text is likely, or that there is no digit may be. Without a frame the model must
-    recognise all of them: letters and other marks have likely texts, too.
+    None if no text is probable enough to be taken, or that there is no digit may be.
     """
-    looked = [seen, frame] if frame else [seen]
-    texts = list(dict.fromkeys(text for each in looked for text in each.texts))
-    if not texts:
+    texts = list(dict.fromkeys([*seen.texts, *frame.texts]))
+    near, whole = seen.of(texts), frame.of(texts)
+    likely = [text for text, found in zip(texts, near + whole > FAR, strict=True) if found]
+    among = min(1.0, max(float(near.sum()), float(whole.sum())))
+    if not all(likely) or among < trust.uncut:
         return None
-    uncut, whole = seen.of(texts), frame.of(texts) if frame else np.zeros(len(texts))
-    likely = [text for text, near in zip(texts, uncut + whole > FAR, strict=True) if near]
-    if not all(likely) or not likely:
-        return None
-    among = min(1.0, max(float(uncut.sum()), float(whole.sum())))
-    spelled = _spelled(looked, likely, ink, model)
+    spelled = _spelled([seen, frame], likely, ink, model)
     known = np.array([POWER * each.likely for each in spelled])
     shares = np.exp(known - known.max())
     local = seen.of(likely) + UNCUT_ERRS
     local *= SEEN_RIGHT * shares / shares.sum() + (1 - SEEN_RIGHT) * trust.otherwise
-    total = _weighed(local, likely, seen, frame, trust)
+    total = among * _weighed(local, likely, seen, frame, trust)
     best = int(total.argmax())
-    if not (spelled[best].recognised or (frame and spelled[best].apart)):
+    if total[best] < trust.uncut or not spelled[best].apart:
         return None
-    return spelled[best].row.with_confidence(among * float(total[best]))
+    return spelled[best].row.with_confidence(float(total[best]))
 
 
 def _weighed(
