@@ -348,9 +348,23 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     if way.kind == "last" and len(found.area) > MOST_MARKS:
         return []
     rows = find_rows(found, way.ink.mask.shape)
-    if not pattern and _is_print(found, rows, way, model):
+    known: dict[int, Row | None] = {}
+    if not pattern and _are_long(rows):
         return []
-    read = [read_row(found, row, way, model, pattern) for row in rows]
+    if not pattern and _may_be_print(rows):
+        sampled = {
+            number: read_row(found, rows[number][:SAMPLED_STROKES], way, model, None)
+            for number in range(0, len(rows), -(-len(rows) // SAMPLED_ROWS))
+        }
+        if _mean_score([row for row in sampled.values() if row]) < PRINT:
+            return []
+        known = {
+            number: row for number, row in sampled.items() if len(rows[number]) <= SAMPLED_STROKES
+        }
+    read = [
+        known[number] if number in known else read_row(found, row, way, model, pattern)
+        for number, row in enumerate(rows)
+    ]
     written = [row if row and (pattern or _mean_score([row]) > -WRITING) else None for row in read]
     kept = _without_smudges(written)
     shape = way.ink.mask.shape
@@ -361,15 +375,14 @@ def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     ]
 
 
-def _is_print(found: Regions, rows: list[NDArray[np.intp]], way: Way, model: Model) -> bool:
-    """Whether the rows of a page are text: they are long, or their beginnings show it."""
-    if sum(len(row) > MOST_IN_ROW for row in rows) > len(rows) / 4:
-        return True
-    if len(rows) < PAGE_ROWS or sum(map(len, rows)) < PAGE_STROKES:
-        return False
-    some = rows[:: -(-len(rows) // SAMPLED_ROWS)]
-    read = [read_row(found, row[:SAMPLED_STROKES], way, model, None) for row in some]
-    return _mean_score([row for row in read if row]) < PRINT
+def _are_long(rows: list[NDArray[np.intp]]) -> bool:
+    """Whether many rows of a page are longer than rows of digits, as those of text are."""
+    return sum(len(row) > MOST_IN_ROW for row in rows) > len(rows) / 4
+
+
+def _may_be_print(rows: list[NDArray[np.intp]]) -> bool:
+    """Whether so many rows may be text: their beginnings are read before all else."""
+    return len(rows) >= PAGE_ROWS and sum(map(len, rows)) >= PAGE_STROKES
 
 
 def _is_edge(row: Row, width: int) -> bool:

@@ -221,8 +221,9 @@ def read_row(
         if read.recognised:
             return read.row.with_confidence(seen.probability)
     trust = CLEAN if _is_clean(way.dark) else ON_PAPER
-    if frame is None:  # once more without light and shadow, of which the network has seen little
-        seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
+    if frame is None:
+        if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
+            seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
     elif recognised := _recognised(seen, frame, trust, way.ink, model):
         return recognised
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
