@@ -114,10 +114,13 @@ def test_the_network_is_what_its_layers_say() -> None:
             after = after.reshape(height // 2, width // COLUMN, COLUMN, -1).max(2)
         values = after
     long = values[0]
-    padded = np.pad(long, ((4, 4), (0, 0)))
-    weight, bias = layers[5]
-    far = np.stack([padded[x : x + 9 : 2].T.ravel() @ weight + bias for x in range(len(long))])
-    odds = (long + np.maximum(far, 0)) @ layers[6][0] + layers[6][1]
+    for far, (weight, bias) in zip((2, 4), layers[5:7], strict=True):
+        reach = 2 * far
+        padded = np.pad(long, ((reach, reach), (0, 0)))
+        windows = [padded[x : x + 2 * reach + 1 : far] for x in range(len(long))]
+        seen = np.stack([window.T.ravel() @ weight + bias for window in windows])
+        long = long + np.maximum(seen, 0)
+    odds = long @ layers[7][0] + layers[7][1]
     expected = odds - np.log(np.exp(odds).sum(1, keepdims=True))
     np.testing.assert_allclose(columns_of(image), expected, atol=1e-3)
 

@@ -3,7 +3,8 @@
     python tools/digit_head.py MODEL.joblib TRAINING.npz -o WITH.joblib
 
 The last hidden layer of the network is what is looked at, by logistic regression. TRAINING.npz is
-what `tools/shipped_training_set.py --writer` makes: digits, and marks that are none.
+what `tools/shipped_training_set.py --writer` makes: digits, and marks that are none. Hidden units
+that stay at zero for all of these do nothing but take room, and are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from digitcli import load_dataset, load_model
 from digitcli.data.dataset import NO_DIGIT
-from digitcli.model.input import as_pixels
+from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
 from digitcli.writing.writer import write_digits, write_marks
@@ -61,7 +62,26 @@ def main() -> None:
     assert best is not None
     head = np.append(best[1].coef_[0], best[1].intercept_).astype(np.float32)
     with_head = Network(network.stored, network.biases, network.input_features, head)
-    save_model(Model((with_head,), model.metadata, model.name), options.output, dtype="float16")
+    busy = without_idle(with_head, data.images)
+    save_model(Model((busy,), model.metadata, model.name), options.output, dtype="float16")
+
+
+def without_idle(network: Network, images: NDArray[np.uint8]) -> Network:
+    """Leave out the hidden units that are zero for all of some images."""
+    busy = [np.zeros(size, np.bool_) for size in network.layer_sizes[1:-1]]
+    for part in np.array_split(images, max(1, len(images) // 2000)):
+        values = INPUT_FEATURES[network.input_features].of(as_pixels(part))
+        for layer, found in enumerate(busy):
+            values = np.maximum(values @ network.weights[layer] + network.biases[layer], 0)
+            found |= values.any(0)
+    inner = [np.ones(network.layer_sizes[0], np.bool_), *busy, np.ones(10, np.bool_)]
+    print("hidden units:", *(np.count_nonzero(found) for found in busy))
+    return Network(
+        tuple(w[np.ix_(*inner[n : n + 2])] for n, w in enumerate(network.stored)),
+        tuple(bias[kept] for bias, kept in zip(network.biases, inner[1:], strict=True)),
+        network.input_features,
+        None if network.of_digits is None else network.of_digits[np.append(busy[-1], True)],
+    )
 
 
 def joined(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -153,7 +154,6 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         for number, scene in enumerate(both(view, fixed)):
             yield scene
             if number == 0 and not small:
-                yield from itertools.islice(both(view, scene.dark, soft=True), 1)
                 yield from scene.pens()
 
     small = max(picture.shape[:2]) < ROOM_FOR_SHADOWS
@@ -208,20 +208,26 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     """
     best: Look | None = None
     most = odds = 0.0
-    for number, scene in enumerate(scenes(picture, polarity)):
+    tries = scenes(picture, polarity)
+    first = True
+    while scene := next(tries, None):
+        usual, first = first, False
         if is_empty_box(scene.ink):
             odds = max(odds, 1.0)
             continue
         tried = looks(scene)
-        if number == 0:
+        if usual:
             best = next(tried)
             most = float(likeness([best])[0])
             if max(picture.shape[:2]) < BITMAP:
                 return best, most
-            shadowed = scene.softness(best.mask, best.box) > SOFT
+            room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
+            shadowed = room and scene.softness(best.mask, best.box) > SOFT
             if most >= SURE and not shadowed:
                 return best, most
             odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
+            if shadowed:
+                tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
             found = _odds(likely)
             if scene.tight and look.pieces is not scene.all_pieces:
@@ -241,6 +247,12 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     if best is None:
         raise ImageError(NO_INK)
     return best, most
+
+
+def _without_soft(scene: Scene) -> Iterator[Scene]:
+    """See a scene so that all that has soft edges is light."""
+    with suppress(ImageError):
+        yield Scene(scene.view, dark=scene.dark, soft=True)
 
 
 def _judged(looks: list[Look]) -> Iterable[tuple[Look, float]]:

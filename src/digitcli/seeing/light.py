@@ -215,13 +215,13 @@ def soft_brightness(values: Float32Array, sharp: Mask) -> Float32Array | None:
     labels, count = label(~sharp)
     reaching = np.zeros(count + 1, np.bool_)
     reaching[border(labels)] = True
-    area, total, rim, beside = (np.zeros(count + 1) for _ in range(4))
-    _count(area, total, labels, reduced)
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    rise = np.zeros(count + 1)  # from the sharp edges around it
     for axis in (0, 1):
         for step in (-2, 2):
-            _count(beside, rim, np.roll(labels, step, axis)[sharp], reduced[sharp])
-    bright = total * beside > rim * area
-    is_paper = bright | (reaching & (area > PAPER * labels.size))
+            beside, own = np.roll(labels, step, axis)[sharp], np.roll(reduced, step, axis)[sharp]
+            rise += np.bincount(beside, weights=own - reduced[sharp], minlength=count + 1)
+    is_paper = (rise > 0) | (reaching & (area > PAPER * labels.size))
     is_paper[0] = False
     paper = erode(is_paper[labels], 3)
     if paper.mean() < BLANK:
@@ -229,17 +229,6 @@ def soft_brightness(values: Float32Array, sharp: Mask) -> Float32Array | None:
     lit = _filled(reduced, paper)
     height, width = values.shape
     return np.asarray(Image.fromarray(lit).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _count(
-    counts: NDArray[np.float64],
-    sums: NDArray[np.float64],
-    labels: NDArray[np.intp],
-    values: Float32Array,
-) -> None:
-    """Add to how often each label occurs, and to the sum of the values there."""
-    counts += np.bincount(labels.ravel(), minlength=len(counts))
-    sums += np.bincount(labels.ravel(), weights=values.ravel(), minlength=len(sums))
 
 
 def _filled(values: Float32Array, known: Mask) -> Float32Array:

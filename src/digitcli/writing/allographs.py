@@ -211,6 +211,8 @@ QUICK: dict[int, dict[str, tuple[float, str]]] = {
         "upstroke from below the line": (1, "-14,108 54,0! 54,100"),
         "bare and slanting": (1.5, "76,0 16,100"),
         "slanting, small flag": (1.2, "52,16 74,0! 20,100"),
+        "flat short flag": (2.5, "28,12 54,2! 54,100"),
+        "short flag as in print": (2, "32,20 54,2! 54,100"),
         "hook at the foot": (1, "56,0 40,84 46,100 62,94 74,78"),
         "tall loop": (1, "8,78 40,44 58,6 50,-6 42,10 40,104"),
         "bowed away": (0.7, "28,30 58,0! 40,50 44,100"),
