@@ -50,6 +50,26 @@ def test_long_and_strange_names_have_a_file_too(digitcli: Run, stroke: Path) -> 
     assert len(list((stroke / "why").iterdir())) == 1
 
 
+def test_no_input_is_replaced(digitcli: Run, stroke: Path) -> None:
+    """The explanation of `one` would be called one.png, as an input beside it is."""
+    data = (stroke / "a" / "one.png").read_bytes()
+    for name in ("one", "one.png"):
+        (stroke / name).write_bytes(data)
+    for _ in range(2):
+        result = digitcli("predict", "one", "one.png", "--explain", ".")
+        assert result.returncode == ExitCode.OK, result.stderr
+        assert (stroke / "one.png").read_bytes() == data
+    names = {path.name for path in stroke.iterdir() if path.is_file()} - {"one", "one.png"}
+    assert len(names) == 2
+
+
+def test_runs_into_one_folder_never_share_a_file(digitcli: Run, stroke: Path) -> None:
+    (stroke / "a_one.png").write_bytes((stroke / "a" / "one.png").read_bytes())
+    for path in ("a/one.png", "a_one.png", "a/one.png"):
+        assert digitcli("predict", path, "--explain", "why").returncode == ExitCode.OK
+    assert len(list((stroke / "why").iterdir())) == 2
+
+
 def test_rows_are_drawn_on_the_picture(digitcli: Run, stroke: Path) -> None:
     result = digitcli("predict", "--line", "a/one.png", "--explain", "why")
     assert result.returncode == ExitCode.OK, result.stderr

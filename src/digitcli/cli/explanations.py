@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from digitcli.cli.environment import Environment
 
 _LONGEST = 200
+_EXPLAINS = "digitcli explains"
+"""Keyword of the text in an explanation that says which picture it is about."""
 
 
 class Explanations:
@@ -31,17 +33,42 @@ class Explanations:
         """Write the explanation of the picture at `path`.
 
         It is named after the whole path, so that pictures of the same name do not meet; nor do
-        ``a/b.png`` and ``a_b.png``.
+        ``a/b.png`` and ``a_b.png``. It replaces an earlier explanation of the same picture, and
+        never another file.
         """
         name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
         name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
+        picture = "-" if path == "-" else str(Path(path).absolute())
+        picture = picture.encode("ascii", "backslashreplace").decode()
         if path == "-":
             name = "stdin"
-        whole = os.fsencode(path)
-        if len(name.encode()) > _LONGEST or self._paths.setdefault(name, path) != path:
-            name = f"{hashlib.sha256(whole).hexdigest()[:16]}_{name[-40:]}"
-        with atomic_write(self._folder / f"{name}.png") as file:
-            image.save(file, format="PNG")
+        file_path = self._folder / f"{name}.png"
+        long = len(name.encode()) > _LONGEST
+        taken = long or self._paths.setdefault(name, path) != path
+        number = 0
+        while taken or not _may_be_replaced(file_path, picture):
+            digest = hashlib.sha256(os.fsencode(path) + b"\0" * number).hexdigest()[:16]
+            file_path = self._folder / f"{digest}_{name[-40:]}.png"
+            taken, number = False, number + 1
+        from PIL.PngImagePlugin import PngInfo
+
+        text = PngInfo()
+        text.add_text(_EXPLAINS, picture)
+        with atomic_write(file_path) as file:
+            image.save(file, format="PNG", pnginfo=text)
+
+
+def _may_be_replaced(path: Path, picture: str) -> bool:
+    """Whether there is no such file, or it is an earlier explanation of the same picture."""
+    from PIL import Image
+
+    if not os.path.lexists(path):
+        return True
+    try:
+        with Image.open(path, formats=["PNG"]) as before:
+            return bool(before.info.get(_EXPLAINS) == picture)
+    except Exception:  # whatever it is, it is not ours
+        return False
 
 
 def explain_answers(
