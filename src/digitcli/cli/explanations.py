@@ -38,10 +38,9 @@ class Explanations:
         """
         name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
         name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
-        picture = "-" if path == "-" else str(Path(path).absolute())
-        picture = picture.encode("ascii", "backslashreplace").decode()
+        picture = str(Path(path).absolute()).encode("ascii", "backslashreplace").decode()
         if path == "-":
-            name = "stdin"
+            name = picture = "stdin"
         file_path = self._folder / f"{name}.png"
         long = len(name.encode()) > _LONGEST
         taken = long or self._paths.setdefault(name, path) != path
