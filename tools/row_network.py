@@ -1,8 +1,9 @@
 """Learn to read rows without cutting them: makes src/digitcli/reading/uncut.npz.
 
-    python tools/row_network.py OUTPUT.npz
+    python tools/row_network.py OUTPUT.npz --faces FOLDER
 
-Needs ``pip install torch==2.13.0`` beside digitcli, which itself never imports it. The network
+Needs ``pip install torch==2.13.0`` beside digitcli, which itself never imports it, and a folder of
+typefaces for printed numbers, such as those of Debian's fonts-liberation and fonts-freefont-ttf. The network
 learns from pictures (tools/row_pictures.py) and texts alone, by connectionist temporal
 classification (Graves, Fernández, Gomez, Schmidhuber, ICML 2006). It is written anew
 whenever the rows that it does not learn from have been read. About an hour on two processors.
@@ -26,7 +27,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from digitcli.data.sources import load_dataset
-from digitcli.reading.uncut import APART, BLANK, TAPS
+from digitcli.reading.uncut import APART, BLANK, OUTPUTS, TAPS, code_of
 
 CHANNELS = 16, 32, 64, 96
 WIDE = 160
@@ -47,13 +48,19 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--rows", type=int, default=100_000, help="each seen on many papers")
     parser.add_argument("--steps", type=int, default=30_000, help=f"batches of {BATCH} pictures")
-    parser.add_argument("--start", type=Path, help="go on from a state that was written before")
+    parser.add_argument(
+        "--start", type=Path, help="go on from a state, or from a network, written before"
+    )
+    parser.add_argument("--faces", type=Path, help="typefaces for printed numbers")
     parser.add_argument("--rate", type=float, default=RATE)
     options = parser.parse_args()
     digits = load_dataset("mnist").part("train")
     kept = len(digits.images) - VALIDATION_DIGITS
-    bases = all_bases(digits.images[:kept], digits.labels[:kept], options.rows, SEED)
-    others = all_bases(digits.images[kept:], digits.labels[kept:], VALIDATION_ROWS, VALIDATION_SEED)
+    faces = sorted(options.faces.glob("*.[to]tf")) if options.faces else []
+    bases = all_bases(digits.images[:kept], digits.labels[:kept], options.rows, SEED, faces)
+    others = all_bases(
+        digits.images[kept:], digits.labels[kept:], VALIDATION_ROWS, VALIDATION_SEED, faces
+    )
     validation = [
         batch
         for number in range(VALIDATION_ROWS // (BATCH * TOGETHER))
@@ -80,10 +87,10 @@ class Network(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm2d(size) for size in CHANNELS])
         self.norm_tall = nn.BatchNorm2d(WIDE)
         self.norm_long = nn.ModuleList([nn.BatchNorm1d(WIDE) for _ in APART])
-        self.last = nn.Conv1d(WIDE, 11, 1)
+        self.last = nn.Conv1d(WIDE, OUTPUTS, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return log-probabilities, shape (n, 11, columns), of (n, 1, HEIGHT, width)."""
+        """Return log-probabilities, shape (n, OUTPUTS, columns), of (n, 1, HEIGHT, width)."""
         values = images
         for number, (layer, norm) in enumerate(zip(self.flat, self.norms, strict=True)):
             values = functional.relu(norm(layer(values)))
@@ -94,6 +101,40 @@ class Network(nn.Module):
             values = functional.relu(norm(layer(values))) + values
         with torch.autocast("cpu", enabled=False):  # what is learned from must be exact
             return functional.log_softmax(self.last(values.float()), 1)
+
+    def unfold(self, path: Path, batches: list[Batch]) -> None:
+        """Take over the layers of a network that was written, normalized by some pictures.
+
+        Outputs that it lacks begin as improbable.
+        """
+        with np.load(path) as arrays:
+            layers = [
+                (arrays[f"weight{n}"] * arrays[f"scale{n}"][:, None], arrays[f"bias{n}"])
+                for n in range(len(arrays.files) // 3)
+            ]
+        norms = [*self.norms, self.norm_tall, *self.norm_long]
+        convolutions = [*self.flat, self.tall, *self.long]
+        images = torch.from_numpy(batches[0][0].astype(np.float32))[:, None]
+        with torch.no_grad():
+            for layer, norm, (weight, bias) in zip(convolutions, norms, layers, strict=False):
+                layer.weight.copy_(
+                    torch.from_numpy(weight.astype(np.float32)).view_as(layer.weight)
+                )
+                norm.bias.copy_(torch.from_numpy(bias))
+            for layer, norm in zip(convolutions, norms, strict=True):
+                seen: list[Tensor] = []
+                hook = layer.register_forward_hook(lambda _, __, out, seen=seen: seen.append(out))
+                self.eval()(images)
+                hook.remove()
+                flat = seen[0].transpose(0, 1).flatten(1)
+                norm.running_mean.copy_(flat.mean(1))
+                norm.running_var.copy_(flat.var(1))
+                norm.weight.copy_(torch.sqrt(norm.running_var + norm.eps))
+                norm.bias.add_(norm.running_mean)
+            weight, bias = layers[-1]
+            self.last.weight[: len(weight), :, 0] = torch.from_numpy(weight.astype(np.float32))
+            self.last.bias[: len(bias)] = torch.from_numpy(bias)
+            self.last.bias[len(bias) :] = -6.0
 
     def folded(self) -> dict[str, NDArray[np.generic]]:
         """Return the layers as digitcli.reading.uncut reads them, normalization folded in.
@@ -137,7 +178,10 @@ def train(
     torch.manual_seed(0)
     network = Network().to(memory_format=torch.channels_last)
     if options.start:
-        network.load_state_dict(torch.load(options.start))
+        if options.start.suffix == ".npz":
+            network.unfold(options.start, draw(0))
+        else:
+            network.load_state_dict(torch.load(options.start))
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.rate, total_steps=options.steps + 1, pct_start=WARM
@@ -155,7 +199,7 @@ def train(
         images = torch.from_numpy(images.astype(np.float32))[:, None]
         with torch.autocast("cpu", torch.bfloat16):
             odds = network(images.to(memory_format=torch.channels_last))
-        targets = torch.tensor([int(sign) for text in texts for sign in text])
+        targets = torch.tensor([code_of(sign) for text in texts for sign in text])
         loss = functional.ctc_loss(
             odds.permute(2, 0, 1),
             targets,
@@ -185,7 +229,7 @@ def train(
 
 
 def checked(network: Network, validation: list[Batch]) -> float:
-    """Share of the rows that are read right, the likeliest sign of each column taken."""
+    """Share of the rows whose digits are read right, the likeliest sign of each column taken."""
     network.eval()
     right = count = 0
     with torch.no_grad():
@@ -194,8 +238,8 @@ def checked(network: Network, validation: list[Batch]) -> float:
             for columns, width, text in zip(best, widths, texts, strict=True):
                 own = columns[: int(width) // 2]
                 starts = np.r_[True, own[1:] != own[:-1]]
-                read = "".join(str(sign) for sign in own[starts] if sign != BLANK)
-                right += read == text
+                read = "".join(str(sign) for sign in own[starts] if sign < BLANK)
+                right += read == "".join(filter(str.isdigit, text))
                 count += 1
     return right / count
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from digitcli.reading.uncut import HEIGHT, levelled
 from digitcli.writing.rows import write_row
@@ -21,8 +22,10 @@ from digitcli.writing.rows import write_row
 Float32Array = NDArray[np.float32]
 Rng = np.random.Generator
 
-OF_MNIST = 0.4
-"""Share of the rows that are set from MNIST's digits."""
+OF_MNIST, IN_PRINT, DASHES = 0.4, 0.07, 0.015
+"""Shares of the rows that are set from MNIST's digits, printed, and nothing but a dash."""
+NOTHING = 0.03
+"""Share of the pictures in which nothing is written."""
 CHUNK = 500
 """Rows that a process writes at once."""
 BATCH, TOGETHER = 64, 8
@@ -35,38 +38,77 @@ Batch = tuple[NDArray[np.float16], NDArray[np.intp], list[str]]
 
 
 class Base(NamedTuple):
-    """The ink of a row, trimmed to it: shape (height, width), 0 for paper to 255; and its text."""
+    """The ink of a row, trimmed to it: shape (height, width), 0 for paper to 255; and its text,
+    with ``-`` for a minus or a dash and ``.`` for a stop or a comma."""
 
     ink: NDArray[np.uint8]
     text: str
 
 
 def all_bases(
-    images: NDArray[np.uint8], labels: NDArray[np.integer], count: int, seed: int
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    count: int,
+    seed: int,
+    faces: list[Path],
 ) -> list[Base]:
-    """Write and set rows, side by side on all processors."""
+    """Write, set and print rows, side by side on all processors."""
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-        work = partial(some_bases, images, labels, seed)
+        work = partial(some_bases, images, labels, faces, seed)
         return [base for chunk in pool.map(work, range(count // CHUNK)) for base in chunk]
 
 
 def some_bases(
-    images: NDArray[np.uint8], labels: NDArray[np.integer], seed: int, chunk: int
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    faces: list[Path],
+    seed: int,
+    chunk: int,
 ) -> list[Base]:
-    """Write and set the rows of a chunk."""
+    """Write, set and print the rows of a chunk."""
     rng = np.random.default_rng([seed, chunk])
     bases = []
     for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        if rng.random() < OF_MNIST:
+        sort = rng.random()
+        if sort < OF_MNIST:
             bases.append(set_row(images, labels, rng))
+        elif sort < OF_MNIST + IN_PRINT and faces:
+            bases.append(printed_row(faces, rng))
+        elif sort > 1 - DASHES:
+            bases.append(dash(rng))
         else:
             row = write_row(number, seed=seed)
-            bases.append(trimmed(np.rint(255 * row.ink).astype(np.uint8), row.text))
+            bases.append(trimmed(np.rint(255 * row.ink).astype(np.uint8), row.signed))
     return bases
+
+
+def printed_row(faces: list[Path], rng: Rng) -> Base:
+    """Print a number of one to six digits, some with a minus or a decimal point."""
+    face = ImageFont.truetype(str(faces[int(rng.integers(len(faces)))]), 48)
+    text = "".join(map(str, rng.integers(0, 10, int(rng.integers(1, 7))).tolist()))
+    if len(text) > 1 and rng.random() < 0.2:
+        place = int(rng.integers(1, len(text)))
+        text = f"{text[:place]}{rng.choice(['.', ','])}{text[place:]}"
+    if rng.random() < 0.15:
+        text = str(rng.choice(["-", "\u2013"])) + text
+    image = Image.new("L", (40 * len(text) + 80, 110))
+    ImageDraw.Draw(image).text((30, 20), text, 255, face)
+    return trimmed(np.asarray(image), text.replace(",", ".").replace("\u2013", "-"))
+
+
+def dash(rng: Rng) -> Base:
+    """Draw a dash, with paper above and below it as a digit would need."""
+    ink = np.zeros((48, int(rng.integers(14, 70))), np.uint8)
+    fall, thick = rng.normal(0, 2), int(rng.integers(2, 6))
+    ends = (1, 24 - fall), (ink.shape[1] - 2, 24 + fall)
+    image = Image.fromarray(ink)
+    ImageDraw.Draw(image).line(ends, 255, thick)
+    return Base(np.asarray(image), "-")
 
 
 def set_row(images: NDArray[np.uint8], labels: NDArray[np.integer], rng: Rng) -> Base:
     """Set digits of MNIST side by side: apart, touching or overlapping, with marks between."""
+    signed = ""
     count = int(rng.integers(1, 9)) if rng.random() < 0.9 else int(rng.integers(9, 13))
     chosen = rng.integers(len(images), size=count)
     if rng.random() < 0.2:
@@ -79,7 +121,13 @@ def set_row(images: NDArray[np.uint8], labels: NDArray[np.integer], rng: Rng) ->
     slope = rng.normal(0, 0.01)
     turn, zoom = rng.normal(0, 0.12), rng.uniform(0.85, 1.2)
     uneven = rng.uniform(0.02, 0.12)
+    if rng.random() < 0.1:
+        middle, long = 28 + int(rng.integers(-3, 6)), int(rng.integers(5, 16))
+        ink[middle : middle + int(rng.integers(2, 4)), right : right + long] = 230
+        right += long + 2 + int(max(0, usual))
+        signed += "-"
     for place, number in enumerate(chosen):
+        signed += str(labels[number])
         digit = bent(
             images[number], turn + rng.normal(0, 0.05), zoom * np.exp(rng.normal(0, uneven))
         )
@@ -96,12 +144,15 @@ def set_row(images: NDArray[np.uint8], labels: NDArray[np.integer], rng: Rng) ->
         if place < count - 1 and rng.random() < 0.08:
             low = int(min(50, top + digit.shape[0] - 2))
             long = int(rng.integers(2, 6))
-            ink[low : low + long, right + 2 : right + 4] = 230
-            right += 5
+            thick = int(rng.integers(2, 4))
+            ink[low : low + long, right + 2 : right + 2 + thick] = 230
+            right += 3 + thick
+            signed += "."
     if rng.random() < 0.15:
         middle = 28 + int(rng.integers(-4, 8))
         ink[middle : middle + 2, right + 3 : right + 3 + int(rng.integers(5, 24))] = 230
-    return trimmed(ink, "".join(str(label) for label in labels[chosen]))
+        signed += "-"
+    return trimmed(ink, signed)
 
 
 def bent(image: NDArray[np.uint8], turn: float, zoom: float) -> NDArray[np.uint8]:
@@ -131,6 +182,8 @@ def pictures(bases: list[Base], seed: int, number: int) -> list[Batch]:
     drawn = []
     for _ in range(BATCH * TOGETHER):
         base, other = (bases[place] for place in rng.integers(len(bases), size=2))
+        if rng.random() < NOTHING:
+            base = Base(np.zeros_like(base.ink), "")
         drawn.append((levelled(picture(base, other, rng)), base.text))
     drawn.sort(key=lambda row: row[0].shape[1])
     batches = []
@@ -149,7 +202,7 @@ def picture(base: Base, other: Base, rng: Rng) -> Float32Array:
     ink = placed(base, rng)
     shape = ink.shape
     beyond = outside(ink, rng)
-    if rng.random() < 0.12:
+    if rng.random() < 0.12 and base.text:
         ink = np.maximum(ink, neighbour(other, shape, rng))
     if rng.random() < 0.25:
         return scanned(ink, rng)

@@ -37,6 +37,9 @@ SURE = 4.0
 """Log-odds from which on a stroke is taken for one digit without trying to cut it."""
 UNLIKELY = -5.0
 """Log-odds below which what is judged is not tried as a digit."""
+CROWDED = 7.0
+"""Where there are more pieces in a stretch as long as the row is high, they are the pattern of the
+paper; rows that are read have six at most."""
 WRITING = 2.0
 """Log-odds of a digit that written ones exceed and other marks do not, mostly."""
 
@@ -92,7 +95,7 @@ def _likeliest(probabilities: NDArray[np.float32], allowed: frozenset[int]) -> i
 def lattice_of(
     found: Regions, row: NDArray[np.intp], height: float, ink: Ink, model: Model, *, all_cuts: bool
 ) -> Lattice:
-    """Cut the strokes of a row and judge what may be a digit.
+    """Cut the strokes of a row and judge what may be a digit: nothing if they are a pattern.
 
     Parameters
     ----------
@@ -111,11 +114,15 @@ def lattice_of(
         (piece for stroke in strokes for piece in split(stroke, height)),
         key=lambda piece: piece.middle,
     )
+    width = int(found.right[row].max() - found.left[row].min())
+    skips = _skips(pieces, height)
+    if not all_cuts and len(pieces) > CROWDED * (width / height + 0.5):
+        return Lattice([], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32), skips)
     sure = frozenset[Stroke]() if all_cuts else sure_digits(pieces, ink, height)
     tried, images, scores = _scored(
         pieces, sure, height, ink, model, -np.inf if all_cuts else UNLIKELY
     )
-    return Lattice(tried, images, scores, _skips(pieces, height))
+    return Lattice(tried, images, scores, skips)
 
 
 def sure_digits(pieces: list[Piece], ink: Ink, height: float) -> frozenset[Stroke]:

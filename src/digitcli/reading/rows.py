@@ -30,6 +30,8 @@ FULL = 0.7
 LIKELY, SANE, FIRM = 0.15, 0.4, 0.5
 """and is as probable as this, or SANE if all ink is seen in one row; a row of few digits must be
 FIRM."""
+MOST_SEVERAL = 12
+"""So many rows at most are looked for in a picture that may be one row."""
 DOUBTED = 0.5
 """Where such a row is less probable in the end, rows are looked for without it."""
 LEAST = 0.4
@@ -257,7 +259,7 @@ def _framed(
                 best = read
             if best:
                 break
-        elif frame.probability < SURE and _are_clear(_rows_of(way, model, pattern)):
+        elif frame.probability < SURE and _are_several(found, rows, way, model, pattern):
             return None, False
         alone &= len(rows) == 1
     return best or read_frame(frame, usual, model)[0], alone
@@ -325,9 +327,19 @@ def _evidence(rows: list[Row]) -> float:
     return score
 
 
-def _are_clear(rows: list[Row]) -> bool:
-    """Whether several rows are clear."""
-    return len(rows) > 1 and _is_clear(rows)
+def _are_several(
+    found: Regions,
+    rows: list[NDArray[np.intp]],
+    way: Way,
+    model: Model,
+    pattern: Pattern | None,
+) -> bool:
+    """Whether several rows, and most of them, are so clear that they are read without cuts."""
+    if len(rows) < 2 or len(rows) > MOST_SEVERAL:
+        return False
+    read = [read_row(found, row, way, model, pattern, cuts=False) for row in rows]
+    clear = [row for row in read if row]
+    return len(clear) > max(1, len(rows) / 2) and _is_clear(clear)
 
 
 def _is_clear(rows: list[Row]) -> bool:

@@ -190,6 +190,8 @@ def read_row(
     model: Model,
     pattern: Pattern | None,
     frame: Texts | None = None,
+    *,
+    cuts: bool = True,
 ) -> Row | None:
     """Read a row of strokes.
 
@@ -204,11 +206,14 @@ def read_row(
     pattern : Pattern, optional
     frame : Texts, optional
         Of the whole picture, if this may be its only row.
+    cuts : bool
+        Whether a row that is doubtful without cuts is cut.
 
     Returns
     -------
     Row or None
-        With boxes in pixels of what the way sees; None if no row has the pattern.
+        With boxes in pixels of what the way sees; None if no row has the pattern, or if it would
+        have to be cut and may not.
     """
     height = weighted_median(heights(found)[row], found.size[row])
     place, slope = extent(found, row, height)
@@ -220,6 +225,8 @@ def read_row(
         (read,) = _spelled([seen], [seen.text], way.ink, model)
         if read.recognised:
             return read.row.with_confidence(seen.probability)
+    if not cuts:
+        return None
     trust = CLEAN if _is_clean(way.dark) else ON_PAPER
     if frame is None:
         if trust is ON_PAPER:  # without light and shadow, of which the network has seen little

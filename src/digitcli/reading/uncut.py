@@ -27,6 +27,9 @@ DARKEST = 0.98
 LEAST_CONTRAST = 0.02
 BLANK = 10
 """The sign of a column in which no new digit is seen."""
+SIGNS = "-."
+"""What the network tells apart beside digits: a minus or a dash, and a decimal point or comma."""
+OUTPUTS = BLANK + 1 + len(SIGNS)
 WIDEST = 1280
 """Longer rows, of more than fifty digits, are squeezed to this many pixels."""
 SHARE = 0.75
@@ -159,6 +162,11 @@ class Reading(NamedTuple):
 
     text: str
     likely: float
+
+
+def code_of(sign: str) -> int:
+    """Return which output of the network a sign of a text is."""
+    return int(sign) if sign.isdigit() else BLANK + 1 + SIGNS.index(sign)
 
 
 def likely_texts(

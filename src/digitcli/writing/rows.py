@@ -36,8 +36,10 @@ SLIPS = 0.25
 """A mark slips above or below its neighbour with this share of its width at most."""
 LIGHTER = 0.7
 """Width of such a stroke against the others."""
-STOP, END = 0.3, 0.35
-"""How probable a stop or a comma between digits is, and a dash or another mark at the end."""
+STOP, END, MINUS = 0.3, 0.35, 0.1
+"""How probable a stop or a comma between digits is, a dash or another mark at the end, and a minus
+before the first digit."""
+BEFORE = {"minus": "0,54 40,52", "short minus": "8,56 30,58", "long minus": "0,60 60,52"}
 BETWEEN = {"stop": "46,96 50,100", "comma": "54,94 50,104 42,114"}
 AT_END = {
     "dash": "0,56 60,54",
@@ -50,6 +52,12 @@ AT_END = {
     "colon": "20,40 24,44 | 20,80 24,84",
     "wave": "0,58 16,50 32,60 48,64 64,54",
 }
+SIGNS = {
+    **dict.fromkeys([*BEFORE, "dash", "long dash"], "-"),
+    **dict.fromkeys(["stop", "comma"], "."),
+    "stop and dash": ".-",
+}
+"""What marks mean; the others nothing."""
 FORMS = {digit: forms | QUICK.get(digit, {}) for digit, forms in DIGITS.items()}
 
 
@@ -65,11 +73,15 @@ class WrittenRow(NamedTuple):
         0 to nothing.
     text : str
         The n digits.
+    signed : str
+        The same with what is written before, between and after them: ``-`` for a minus or a dash,
+        ``.`` for a stop or a comma.
     """
 
     ink: Float32Array
     owner: NDArray[np.uint8]
     text: str
+    signed: str
 
 
 class _Mark(NamedTuple):
@@ -107,6 +119,12 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
     apart = int(rng.integers(1, len(digits))) if rng.random() < GROUPS else 0
 
     marks: list[tuple[_Mark, bool, float]] = []
+    signed = ""
+    if rng.random() < MINUS:
+        sort = str(rng.choice(list(BEFORE)))
+        drawn = _drawn(pen_ways(strokes(BEFORE[sort]), person, rng), person, rng, down=0.0)
+        marks.append((drawn, False, 0.0))
+        signed += SIGNS[sort]
     for place, digit in enumerate(digits.tolist()):
         forms = FORMS[digit]
         form = strokes(forms[allograph(digit, person, rng, forms)][1])
@@ -115,13 +133,16 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
         drawn = _drawn(ways, person, rng, down=(1 - size[1]) * base + rng.normal(0, wavering))
         wider = rng.uniform(0.2, 0.9) if apart and place == apart else 0.0
         marks.append((drawn, True, wider))
+        signed += str(digit)
         last = place == len(digits) - 1
         if rng.random() < (END if last else STOP):
-            sort = AT_END if last else BETWEEN
-            sign = strokes(sort[str(rng.choice(list(sort)))])
-            drawn = _drawn(pen_ways(sign, person, rng), person, rng, down=0.0)
+            sorts = AT_END if last else BETWEEN
+            sort = str(rng.choice(list(sorts)))
+            drawn = _drawn(pen_ways(strokes(sorts[sort]), person, rng), person, rng, down=0.0)
             marks.append((drawn, False, 0.0))
-    return _composed(marks, digits, spacing, joined, person, rng)
+            signed += SIGNS.get(sort, "")
+    row = _composed(marks, digits, spacing, joined, person, rng)
+    return row._replace(signed=signed)
 
 
 def _drawn(ways: list[Points], person: Person, rng: Rng, *, down: float) -> _Mark:
@@ -181,7 +202,8 @@ def _composed(
     covered = Image.fromarray((owner > 0).astype(np.float32))
     ink = np.asarray(covered.resize(size, Image.Resampling.BOX))
     small = np.asarray(Image.fromarray(owner).resize(size, Image.Resampling.NEAREST))
-    return WrittenRow(ink, small, "".join(map(str, digits.tolist())))
+    text = "".join(map(str, digits.tolist()))
+    return WrittenRow(ink, small, text, text)
 
 
 def _beside(inked: NDArray[np.bool_], mask: NDArray[np.bool_], gap: float) -> int:
