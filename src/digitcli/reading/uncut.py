@@ -103,7 +103,7 @@ def row_image(
 
 
 def columns_of(image: Float32Array) -> Float32Array:
-    """Look along a row.
+    """Look along a row for digits.
 
     Parameters
     ----------
@@ -114,6 +114,29 @@ def columns_of(image: Float32Array) -> Float32Array:
     -------
     ndarray of float32, shape (width // COLUMN, 11)
         For each column the logarithms of the probabilities of 0 to 9, and of no new digit.
+    """
+    return without_signs(signed_columns(image))
+
+
+def without_signs(columns: Float32Array) -> Float32Array:
+    """Take a minus or a decimal point for no new digit."""
+    blank = np.logaddexp.reduce(columns[:, BLANK:], axis=1, keepdims=True)
+    return np.concatenate([columns[:, :BLANK], blank], axis=1)
+
+
+def signed_columns(image: Float32Array) -> Float32Array:
+    """Look along a row for digits and signs.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (HEIGHT, width)
+        As `levelled` returns it.
+
+    Returns
+    -------
+    ndarray of float32, shape (width // COLUMN, OUTPUTS)
+        For each column the logarithms of the probabilities of 0 to 9, of nothing new, and of
+        `SIGNS`.
     """
     layers = _layers()
     values = image[:, : image.shape[1] // COLUMN * COLUMN, None]
@@ -273,9 +296,9 @@ def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
 
 
 def _states(text: str) -> NDArray[np.intp]:
-    """The digits of a text, and blanks before, between and after them."""
+    """The digits and signs of a text, and blanks before, between and after them."""
     states = np.full(2 * len(text) + 1, BLANK, np.intp)
-    states[1::2] = [int(sign) for sign in text]
+    states[1::2] = [code_of(sign) for sign in text]
     return states
 
 

@@ -1,0 +1,446 @@
+"""Where the cells of a table are: between ruled lines that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.tracks import Track, find_tracks
+
+NEAR = 0.012
+"""Rules meet that end so far from each other, as a share of the picture's longer side."""
+LEAST_NEAR = 4.0
+"""Or so many pixels."""
+FAINT = 0.12
+"""Lines fainter than this, against the rules that meet, are creases or show through."""
+EDGE = 0.5
+"""A side of a cell is there if its rule is seen along this share of it."""
+WHOLE, MOSTLY = 0.8, 0.6
+"""A rule is seen along this share of the way from one that it meets to the next, somewhere, or of
+its whole length if it meets several: strokes are shorter or go astray."""
+SEVERAL = 4
+LONGEST = 0.3
+"""What is as long as this share of the picture's side is a rule even if it meets no others."""
+LONG = 0.4
+"""Rules of at least this share of the longest are sure; shorter ones part several cells."""
+ALIKE, ASLANT = 2.0, 0.07
+"""A rule that only parts two cells is so many times thicker or darker than the others at most, and
+leans by no more against them."""
+SLIM = 0.28
+"""Two rules nearer than this share of the usual distance are one double rule."""
+OPEN = 0.25
+"""Where rules go on beyond the outermost one across by this share of the usual distance, or more,
+there are cells open to that side;"""
+TOGETHER = 0.6
+"""if this share of the rules do."""
+FRAME = 3.0
+"""Cells that the picture's frame cuts off reach it to so many pixels."""
+
+Point = tuple[float, float]
+
+
+class Cell(NamedTuple):
+    """A cell of a grid.
+
+    Attributes
+    ----------
+    row, column : int
+        Of its upper left place, from 0 on.
+    rows, columns : int
+        So many places it spans.
+    corners : tuple of Point
+        Upper left, upper right, lower right and lower left, in pixels.
+    """
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+    corners: tuple[Point, Point, Point, Point]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a table.
+
+    Attributes
+    ----------
+    cells : list of Cell
+        From the top down and from left to right.
+    rows, columns : int
+    """
+
+    cells: list[Cell]
+    rows: int
+    columns: int
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom."""
+        corners = np.array([cell.corners for cell in self.cells]).reshape(-1, 2)
+        return (*corners.min(0), *corners.max(0))  # type: ignore[return-value]
+
+
+class Ruled(NamedTuple):
+    """What is ruled in a picture.
+
+    Attributes
+    ----------
+    grids : list of Grid
+        The largest first; those of one cell are boxes, those of one row may be combs.
+    across, down : list of Track
+        The rules of the grids, and all others that are long; upright ones are tracks of the
+        picture turned over.
+    """
+
+    grids: list[Grid]
+    across: list[Track]
+    down: list[Track]
+
+
+def find_ruled(dark: Float32Array) -> Ruled:
+    """Find the ruled tables and boxes of a picture.
+
+    Parameters
+    ----------
+    dark : ndarray of float32, shape (height, width)
+        How dark it is, 0 to 1.
+    """
+    near = max(LEAST_NEAR, NEAR * max(dark.shape))
+    across, hat_across = find_tracks(dark)
+    down, hat_down = find_tracks(np.ascontiguousarray(dark.T))
+    grids = []
+    rules = [
+        [track for track in tracks if track.last - track.first >= LONGEST * side]
+        for tracks, side in ((across, dark.shape[1]), (down, dark.shape[0]))
+    ]
+    for meeting in _meeting(across, down, near):
+        for known, more in zip(rules, meeting, strict=True):
+            known += [track for track in more if track not in known]
+        grid = _grid(*meeting, hat_across, hat_down)
+        if grid:
+            grids.append(grid)
+    grids.sort(key=lambda grid: -len(grid.cells))
+    return Ruled(grids, *rules)
+
+
+def crossing(flat: Track, upright: Track) -> Point:
+    """Return where two rules cross, or would."""
+    x = (upright.level.mean()) * 1.0
+    y = 0.0
+    for _ in range(6):
+        y = float(flat.at(x))
+        x = float(upright.at(y))
+    return x, y
+
+
+def _meets(flat: Track, upright: Track, near: float) -> bool:
+    x, y = crossing(flat, upright)
+    return (
+        flat.first - near <= x <= flat.last + near
+        and upright.first - near <= y <= upright.last + near
+    )
+
+
+def _may_meet(across: list[Track], down: list[Track], near: float) -> NDArray[np.bool_]:
+    """Which rules might meet if they were straight, shape (across, down)."""
+    if not across or not down:
+        return np.zeros((len(across), len(down)), np.bool_)
+    (level, slope, along, first, last), (x_level, x_slope, y_along, top, bottom) = (
+        np.array(
+            [[t.level.mean(), t.slope, t.along.mean(), t.first, t.last] for t in tracks]
+        ).T
+        for tracks in (across, down)
+    )
+    level, slope, along = level[:, None], slope[:, None], along[:, None]
+    x = (x_level + x_slope * (level - slope * along - y_along)) / (1 - x_slope * slope)
+    y = level + slope * (x - along)
+    within = (first[:, None] - near <= x) & (x <= last[:, None] + near)
+    return np.asarray(within & (top - near <= y) & (y <= bottom + near))
+
+
+def _meeting(
+    across: list[Track], down: list[Track], near: float
+) -> Iterator[tuple[list[Track], list[Track]]]:
+    """Choose the rules that meet two others each, those that hang together at once."""
+    meets = _may_meet(across, down, 4 * near)
+    for one, other in np.argwhere(meets).tolist():
+        meets[one, other] = _meets(across[one], down[other], near)
+    alive = [np.ones(len(across), np.bool_), np.ones(len(down), np.bool_)]
+    while True:
+        own = meets & alive[0][:, None] & alive[1]
+        flat, upright = own.sum(1) >= 2, own.sum(0) >= 2
+        slopes = [
+            float(np.median([tracks[number].slope for number in np.flatnonzero(own)] or [0.0]))
+            for tracks, own in ((across, flat), (down, upright))
+        ]
+        flat &= [
+            bool(two) and _is_rule(one, [down[n] for n in np.flatnonzero(row)], slopes[0])
+            for one, row, two in zip(across, own, flat, strict=True)
+        ]
+        upright &= [
+            bool(two) and _is_rule(one, [across[n] for n in np.flatnonzero(row)], slopes[1])
+            for one, row, two in zip(down, own.T, upright, strict=True)
+        ]
+        if np.array_equal(flat, alive[0]) and np.array_equal(upright, alive[1]):
+            break
+        alive = [flat, upright]
+    for flat, upright in _together(meets & alive[0][:, None] & alive[1]):
+        tracks = [across[number] for number in flat], [down[number] for number in upright]
+        usual = _usual_strength([*tracks[0], *tracks[1]])
+        kept = [[one for one in own if one.strength >= FAINT * usual] for own in tracks]
+        long = [_long(own) for own in kept]
+        yield tuple(
+            [one for one in own if one in main or _goes_on(one, other)]
+            for own, main, other in zip(kept, long, long[::-1], strict=True)
+        )  # type: ignore[misc]
+
+
+def _long(tracks: list[Track]) -> list[Track]:
+    """The rules that are not much shorter than the longest."""
+    longest = max((track.last - track.first for track in tracks), default=0.0)
+    return [track for track in tracks if track.last - track.first >= LONG * longest]
+
+
+def _goes_on(track: Track, others: list[Track]) -> bool:
+    """Whether a short rule goes on for more than one cell: the strokes of a 1 or a 4 do not."""
+    places = sorted(crossing(track, other)[0] for other in others)
+    ways = zip(places[:-1], places[1:], strict=True)
+    return sum(track.seen_between(*ends) >= WHOLE for ends in ways) > 1
+
+
+def _usual_strength(tracks: list[Track]) -> float:
+    """How dark most of the length of some rules is."""
+    strong = np.array([track.strength for track in tracks])
+    order = np.argsort(strong)
+    total = np.cumsum([tracks[number].last - tracks[number].first for number in order])
+    return float(strong[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _is_rule(track: Track, others: list[Track], slope: float) -> bool:
+    """Whether a track goes all the way from one of the rules that it meets to the next."""
+    places = sorted(crossing(track, other)[0] for other in others)
+    seen = np.array(
+        [track.seen_between(*ends) for ends in zip(places[:-1], places[1:], strict=True)]
+    )
+    long = np.diff(places)
+    if len(seen) >= SEVERAL and (seen * long).sum() >= MOSTLY * long.sum():
+        return True
+    whole = (seen >= WHOLE) & (long >= 2 * track.thick)
+    if not whole.any():
+        return False
+    if np.count_nonzero(whole) > 1:
+        return True
+    if abs(track.slope - slope) > ASLANT:
+        return False
+    thick = float(np.median([other.thick for other in others]))
+    strength = float(np.median([other.strength for other in others]))
+    return track.thick <= ALIKE * thick + 1 and track.strength <= ALIKE * strength
+
+
+def _together(meets: NDArray[np.bool_]) -> Iterator[tuple[list[int], list[int]]]:
+    """Number the rules that hang together."""
+    free = set(np.flatnonzero(meets.any(1)).tolist())
+    while free:
+        flat = {free.pop()}
+        upright: set[int] = set()
+        while True:
+            more = set(np.flatnonzero(meets[sorted(flat)].any(0)).tolist())
+            wider = set(np.flatnonzero(meets[:, sorted(more)].any(1)).tolist())
+            if wider == flat and more == upright:
+                break
+            flat, upright = wider, more
+        free -= flat
+        yield sorted(flat), sorted(upright)
+
+
+def _grid(
+    flat: list[Track], upright: list[Track], hat_across: Float32Array, hat_down: Float32Array
+) -> Grid | None:
+    """Lay out the cells between rules that hang together."""
+    if len(flat) < 2 or len(upright) < 2:
+        return None
+    middle_x = float(np.mean([track.level.mean() for track in upright]))
+    middle_y = float(np.mean([track.level.mean() for track in flat]))
+    flat = _single(sorted(flat, key=lambda track: float(track.at(middle_x))), middle_x)
+    upright = _single(sorted(upright, key=lambda track: float(track.at(middle_y))), middle_y)
+    if len(flat) < 2 or len(upright) < 2:
+        return None
+    nodes = _nodes(flat, upright)
+    flat_edges = _edges(flat, nodes[..., 0], hat_across)
+    upright_edges = _edges(upright, nodes[..., 1].T, hat_down).T
+    nodes, flat_edges, upright_edges = _opened(flat, upright, nodes, flat_edges, upright_edges)
+    flat_edges[[0, -1]] = True
+    upright_edges[:, [0, -1]] = True
+    return _laid_out(nodes, flat_edges, upright_edges)
+
+
+def _single(tracks: list[Track], at: float) -> list[Track]:
+    """Take double rules for one."""
+    levels = np.array([float(track.at(at)) for track in tracks])
+    gaps = np.diff(levels)
+    if len(gaps) < 2:
+        return tracks
+    usual = float(np.median(gaps[gaps > SLIM * np.median(gaps)]))
+    kept = [tracks[0]]
+    level = levels[0]
+    for track, own in zip(tracks[1:], levels[1:], strict=True):
+        if own - level < SLIM * usual:
+            longer = max(kept[-1], track, key=lambda one: one.last - one.first)
+            shorter = kept[-1] if longer is track else track
+            kept[-1] = _both(longer, shorter)
+        else:
+            kept.append(track)
+            level = own
+    return kept
+
+
+def _both(longer: Track, shorter: Track) -> Track:
+    """Add to a rule what another one, close by, has beyond its ends."""
+    beyond = (shorter.along < longer.first) | (shorter.along > longer.last)
+    if not beyond.any():
+        return longer
+    off = float(longer.at(longer.first) - shorter.at(longer.first))
+    if longer.last < shorter.last:
+        off = float(longer.at(longer.last) - shorter.at(longer.last))
+    more = Track(
+        shorter.along[beyond],
+        shorter.level[beyond] + off,
+        shorter.thick,
+        shorter.strength,
+        shorter.reach,
+    )
+    return longer.joined(more)
+
+
+def _nodes(flat: list[Track], upright: list[Track]) -> NDArray[np.float64]:
+    """Return where rules cross, shape (flat, upright, 2)."""
+    return np.array([[crossing(one, other) for other in upright] for one in flat])
+
+
+def _edges(
+    tracks: list[Track], places: NDArray[np.float64], hat: Float32Array
+) -> NDArray[np.bool_]:
+    """Return which stretches of rules between places are seen, shape (tracks, places - 1)."""
+    return np.array(
+        [
+            [
+                track.shows_between(*ends, hat) >= EDGE
+                for ends in zip(own[:-1], own[1:], strict=True)
+            ]
+            for track, own in zip(tracks, places, strict=True)
+        ]
+    ).reshape(len(tracks), -1)
+
+
+def _opened(
+    flat: list[Track],
+    upright: list[Track],
+    nodes: NDArray[np.float64],
+    flat_edges: NDArray[np.bool_],
+    upright_edges: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Close a table whose rules go on beyond the outermost ones across, on any of four sides."""
+    for side in range(4):
+        down = side % 2 == 1  # the rules that go on are the upright ones
+        tracks = upright if down else flat
+        places = nodes[..., 1].T if down else nodes[..., 0]
+        last = side >= 2
+        usual = float(np.median(np.diff(places, axis=1)))
+        ends = np.array([track.last if last else track.first for track in tracks])
+        outer = places[:, -1] if last else places[:, 0]
+        beyond = (ends - outer) if last else (outer - ends)
+        goes_on = beyond >= OPEN * usual
+        if np.count_nonzero(goes_on) < max(2, TOGETHER * len(tracks)):
+            continue
+        reach = float(np.median(beyond[goes_on]))
+        sign = 1 if last else -1
+        new = np.array(
+            [
+                (lambda place: (float(track.at(place)), place) if down else (place, float(track.at(place))))(
+                    own + sign * reach
+                )
+                for track, own in zip(tracks, outer, strict=True)
+            ]
+        )
+        seen = goes_on
+        closed = np.ones(len(tracks) - 1, np.bool_)
+        if down:
+            nodes = np.concatenate([nodes, new[None]] if last else [new[None], nodes])
+            upright_edges = np.concatenate(
+                [upright_edges, seen[None]] if last else [seen[None], upright_edges]
+            )
+            flat_edges = np.concatenate(
+                [flat_edges, closed[None]] if last else [closed[None], flat_edges]
+            )
+        else:
+            column = new[:, None]
+            nodes = np.concatenate([nodes, column] if last else [column, nodes], axis=1)
+            flat_edges = np.concatenate(
+                [flat_edges, seen[:, None]] if last else [seen[:, None], flat_edges], axis=1
+            )
+            upright_edges = np.concatenate(
+                [upright_edges, closed[:, None]] if last else [closed[:, None], upright_edges],
+                axis=1,
+            )
+            # what was the outermost rule now parts two cells
+        flat = flat if not down else [*flat, flat[-1]] if last else [flat[0], *flat]
+        upright = upright if down else [*upright, upright[-1]] if last else [upright[0], *upright]
+    return nodes, flat_edges, upright_edges
+
+
+def _laid_out(
+    nodes: NDArray[np.float64],
+    flat_edges: NDArray[np.bool_],
+    upright_edges: NDArray[np.bool_],
+) -> Grid:
+    """Merge places that no side parts.
+
+    Parameters
+    ----------
+    nodes : ndarray of float, shape (rows + 1, columns + 1, 2)
+    flat_edges : ndarray of bool, shape (rows + 1, columns)
+    upright_edges : ndarray of bool, shape (rows, columns + 1)
+    """
+    rows, columns = nodes.shape[0] - 1, nodes.shape[1] - 1
+    group = np.arange(rows * columns)
+
+    def root(place: int) -> int:
+        while group[place] != place:
+            place = int(group[place])
+        return place
+
+    for row, column in np.argwhere(~flat_edges[1:-1]).tolist():
+        group[root(row * columns + column)] = root((row + 1) * columns + column)
+    for row, column in np.argwhere(~upright_edges[:, 1:-1]).tolist():
+        group[root(row * columns + column)] = root(row * columns + column + 1)
+    owner = np.array([root(number) for number in range(rows * columns)]).reshape(rows, columns)
+    cells = []
+    for number in dict.fromkeys(owner.ravel().tolist()):
+        where = np.argwhere(owner == number)
+        (top, left), (bottom, right) = where.min(0), where.max(0)
+        corners = tuple(
+            (float(nodes[y, x, 0]), float(nodes[y, x, 1]))
+            for y, x in (
+                (top, left),
+                (top, right + 1),
+                (bottom + 1, right + 1),
+                (bottom + 1, left),
+            )
+        )
+        cells.append(
+            Cell(
+                int(top),
+                int(left),
+                int(bottom - top) + 1,
+                int(right - left) + 1,
+                corners,  # type: ignore[arg-type]
+            )
+        )
+    cells.sort(key=lambda cell: (cell.row, cell.column))
+    return Grid(cells, rows, columns)
