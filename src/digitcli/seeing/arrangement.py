@@ -5,16 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from digitcli.seeing.grid import Cell, Grid, Point
+from digitcli.seeing.grid import Cell, Grid, Point, runs
 
 APART = 0.8
-"""Numbers in neighbouring columns are at least so far from each other, as a share of the height."""
+"""Numbers in neighbouring columns are usually so far from each other, as a share of the height."""
 STRAY = 0.08
 """This share of the rows may reach over the gap between two columns,"""
 GAP = 0.3
-"""which is as wide as this share of the height."""
+"""which is at least as wide as this share of the height,"""
+JOINED = 0.15
+"""and on whose sides no more than this share of the numbers are too near to be two."""
+WITHIN = 1.1
+"""Digits that are higher than this share of the squares do not keep to them."""
 SAME_ROW = 0.5
 """Boxes whose middles differ by less than this share of their height stand in one row."""
 ROOM = 0.5
@@ -24,13 +27,15 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 
 
-def by_alignment(rows: list[list[Box]]) -> Grid | None:
+def by_alignment(rows: list[list[Box]], apart: float | None = None) -> Grid | None:
     """Lay out the cells of a table whose rows of digits are known.
 
     Parameters
     ----------
     rows : list of list of Box
-        The digits of each row, from left to right.
+        The digits of each row.
+    apart : float, optional
+        How far numbers are from each other at least, in pixels.
 
     Returns
     -------
@@ -43,12 +48,11 @@ def by_alignment(rows: list[list[Box]]) -> Grid | None:
     slope = tilt(rows)
     height = float(np.median([box[3] - box[1] for row in rows for box in row]))
     upright = [[_straight(box, slope) for box in row] for row in rows]
-    numbers = [_numbers(row, APART * height) for row in upright]
-    gaps = gaps_between(numbers, height)
+    gaps = gaps_between(upright, GAP * height, APART * height if apart is None else apart)
     if not gaps:
         return None
-    left = min(row[0][0] for row in numbers) - ROOM * height
-    right = max(row[-1][1] for row in numbers) + ROOM * height
+    left = min(box[0] for row in upright for box in row) - ROOM * height
+    right = max(box[2] for row in upright for box in row) + ROOM * height
     edges = [left, *gaps, right]
     tops = np.array([np.median([box[1] for box in row]) for row in upright])
     bottoms = np.array([np.median([box[3] for box in row]) for row in upright])
@@ -69,6 +73,48 @@ def by_alignment(rows: list[list[Box]]) -> Grid | None:
     return Grid(cells, len(levels) - 1, len(edges) - 1)
 
 
+def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
+    """Lay out a table on squared paper, with a digit or sign a square.
+
+    Parameters
+    ----------
+    squares : Grid
+        Of the paper.
+    marks : list of Box
+        What is written.
+
+    Returns
+    -------
+    Grid or None
+        None if the marks are larger than squares, or stand in one row or one column.
+    """
+    cells = [cell for cell in squares.cells if cell.rows == cell.columns == 1]
+    middles = np.array([np.mean(cell.corners, axis=0) for cell in cells])
+    pitch = (squares.box[2] - squares.box[0]) / squares.columns
+    if not marks or np.median([box[3] - box[1] for box in marks]) > WITHIN * pitch:
+        return None
+    places = {(cell.row, cell.column): cell for cell in cells}
+    used = np.zeros((squares.rows, squares.columns), np.bool_)
+    for left, top, right, bottom in marks:
+        off = np.hypot(*(middles - [(left + right) / 2, (top + bottom) / 2]).T)
+        nearest = cells[int(off.argmin())]
+        if off.min() <= pitch:
+            used[nearest.row, nearest.column] = True
+    columns = runs(np.asarray(used.any(0)))
+    rows = np.flatnonzero(used.any(1)).tolist()
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    laid = []
+    for row, own in enumerate(rows):
+        for column, part in enumerate(columns):
+            ends = places.get((own, part.start)), places.get((own, part.stop - 1))
+            if ends[0] is None or ends[1] is None:
+                return None
+            first, last = ends[0].corners, ends[1].corners
+            laid.append(Cell(row, column, 1, 1, (first[0], last[1], last[2], first[3])))
+    return Grid(laid, len(rows), len(columns))
+
+
 def by_boxes(grids: list[Grid]) -> Grid | None:
     """Lay out a table of boxes that stand apart, each of them a cell.
 
@@ -85,8 +131,7 @@ def by_boxes(grids: list[Grid]) -> Grid | None:
     order = np.argsort(middle)
     breaks = np.flatnonzero(np.diff(middle[order]) > SAME_ROW * height) + 1
     rows = [part.tolist() for part in np.split(order, breaks)]
-    intervals = [sorted((straight[n][0], straight[n][2]) for n in row) for row in rows]
-    gaps = gaps_between(intervals, 0.0)
+    gaps = gaps_between([[straight[number] for number in row] for row in rows], 0.0, 0.0)
     cells = []
     for row, own in enumerate(rows):
         taken: set[int] = set()
@@ -118,44 +163,52 @@ def tilt(rows: list[list[Box]]) -> float:
         if len(row) > 1:
             x = np.array([(box[0] + box[2]) / 2 for box in row])
             y = np.array([(box[1] + box[3]) / 2 for box in row])
-            slopes.append(float(np.polyfit(x, y, 1)[0]))
+            off = x - x.mean()
+            slopes.append(float((off * (y - y.mean())).sum() / max(1.0, (off**2).sum())))
     return float(np.median(slopes)) if slopes else 0.0
 
 
-def gaps_between(rows: list[list[tuple[float, float]]], height: float) -> list[float]:
-    """Return where the columns of a table are parted: where hardly any row has anything.
+def gaps_between(rows: list[list[Box]], least: float, apart: float) -> list[float]:
+    """Return where the columns of a table are parted.
 
     Parameters
     ----------
-    rows : list of list of tuple of float
-        Of each row, where its numbers begin and end.
-    height : float
-        Of the digits.
+    rows : list of list of Box
+        What stands in each row, held straight.
+    least : float
+        A gap between columns is this wide, in pixels, where hardly any row has anything;
+    apart : float
+        and mostly this wide in rows that have something on both of its sides.
     """
-    ends = [(edge, step) for row in rows for pair in row for edge, step in zip(pair, (1, -1), strict=True)]
-    ends.sort()
-    least = max(1, int(STRAY * len(rows)) + 1)
-    gaps, crossed, since = [], 0, None
+    ends = sorted((edge, step) for row in rows for box in row for edge, step in _ends(box))
+    stray = int(STRAY * len(rows))
+    gaps, crossed = [], 0
+    since: float | None = None
     for place, step in ends:
-        before = crossed
-        crossed += step
-        if crossed < least <= before:
+        before, crossed = crossed, crossed + step
+        if crossed <= stray < before:
             since = place
-        elif before < least <= crossed and since is not None and place - since >= GAP * height:
-            gaps.append((since + place) / 2)
+        elif before <= stray < crossed and since is not None and place - since >= least:
+            middle = (since + place) / 2
+            if _parts(rows, middle, apart):
+                gaps.append(middle)
     return gaps
 
 
-def _numbers(row: list[Box], apart: float) -> list[tuple[float, float]]:
-    """Return where the numbers of a row begin and end: digits far from each other are of two."""
-    numbers = []
-    first, last = row[0][0], row[0][2]
-    for box in row[1:]:
-        if box[0] - last > apart:
-            numbers.append((first, last))
-            first = box[0]
-        last = max(last, box[2])
-    return [*numbers, (first, last)]
+def _ends(box: Box) -> tuple[tuple[float, int], tuple[float, int]]:
+    return (box[0], 1), (box[2], -1)
+
+
+def _parts(rows: list[list[Box]], middle: float, apart: float) -> bool:
+    """Whether hardly anything on one side of a place is near to what is on the other."""
+    near, beside = 0, 1
+    for row in rows:
+        left = [box[2] for box in row if box[0] + box[2] < 2 * middle]
+        right = [box[0] for box in row if box[0] + box[2] >= 2 * middle]
+        gap = min(right, default=np.inf) - max(left, default=-np.inf)
+        near += gap < apart
+        beside += bool(left and right)
+    return near <= JOINED * beside
 
 
 def _straight(box: Box, slope: float) -> Box:

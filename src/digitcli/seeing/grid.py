@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ LONG = 0.4
 ALIKE, ASLANT = 2.0, 0.07
 """A rule that only parts two cells is so many times thicker or darker than the others at most, and
 leans by no more against them."""
+BETWEEN, CLOSED = 0.25, 0.5
+"""Where fewer than this share of the sides of a row or a column are there, it is a gap between
+boxes; a box has this share of each side."""
+INSET = 5.0
+"""So many pixels at the ends of a side, or a quarter of it, do not count."""
 SLIM = 0.28
 """Two rules nearer than this share of the usual distance are one double rule."""
 OPEN = 0.25
@@ -122,9 +128,7 @@ def find_ruled(dark: Float32Array) -> Ruled:
     for meeting in _meeting(across, down, near):
         for known, more in zip(rules, meeting, strict=True):
             known += [track for track in more if track not in known]
-        grid = _grid(*meeting, hat_across, hat_down)
-        if grid:
-            grids.append(grid)
+        grids += _grids_of(*meeting, hat_across, hat_down)
     grids.sort(key=lambda grid: -len(grid.cells))
     return Ruled(grids, *rules)
 
@@ -152,9 +156,7 @@ def _may_meet(across: list[Track], down: list[Track], near: float) -> NDArray[np
     if not across or not down:
         return np.zeros((len(across), len(down)), np.bool_)
     (level, slope, along, first, last), (x_level, x_slope, y_along, top, bottom) = (
-        np.array(
-            [[t.level.mean(), t.slope, t.along.mean(), t.first, t.last] for t in tracks]
-        ).T
+        np.array([[t.level.mean(), t.slope, t.along.mean(), t.first, t.last] for t in tracks]).T
         for tracks in (across, down)
     )
     level, slope, along = level[:, None], slope[:, None], along[:, None]
@@ -210,7 +212,7 @@ def _long(tracks: list[Track]) -> list[Track]:
 def _goes_on(track: Track, others: list[Track]) -> bool:
     """Whether a short rule goes on for more than one cell: the strokes of a 1 or a 4 do not."""
     places = sorted(crossing(track, other)[0] for other in others)
-    ways = zip(places[:-1], places[1:], strict=True)
+    ways = pairwise(places)
     return sum(track.seen_between(*ends) >= WHOLE for ends in ways) > 1
 
 
@@ -225,9 +227,7 @@ def _usual_strength(tracks: list[Track]) -> float:
 def _is_rule(track: Track, others: list[Track], slope: float) -> bool:
     """Whether a track goes all the way from one of the rules that it meets to the next."""
     places = sorted(crossing(track, other)[0] for other in others)
-    seen = np.array(
-        [track.seen_between(*ends) for ends in zip(places[:-1], places[1:], strict=True)]
-    )
+    seen = np.array([track.seen_between(*ends) for ends in pairwise(places)])
     long = np.diff(places)
     if len(seen) >= SEVERAL and (seen * long).sum() >= MOSTLY * long.sum():
         return True
@@ -259,25 +259,45 @@ def _together(meets: NDArray[np.bool_]) -> Iterator[tuple[list[int], list[int]]]
         yield sorted(flat), sorted(upright)
 
 
-def _grid(
+def _grids_of(
     flat: list[Track], upright: list[Track], hat_across: Float32Array, hat_down: Float32Array
-) -> Grid | None:
-    """Lay out the cells between rules that hang together."""
+) -> list[Grid]:
+    """Lay out the cells between rules that go on in each other.
+
+    Boxes that stand apart, but in line, are so many grids.
+    """
     if len(flat) < 2 or len(upright) < 2:
-        return None
+        return []
     middle_x = float(np.mean([track.level.mean() for track in upright]))
     middle_y = float(np.mean([track.level.mean() for track in flat]))
     flat = _single(sorted(flat, key=lambda track: float(track.at(middle_x))), middle_x)
     upright = _single(sorted(upright, key=lambda track: float(track.at(middle_y))), middle_y)
     if len(flat) < 2 or len(upright) < 2:
-        return None
+        return []
     nodes = _nodes(flat, upright)
     flat_edges = _edges(flat, nodes[..., 0], hat_across)
     upright_edges = _edges(upright, nodes[..., 1].T, hat_down).T
     nodes, flat_edges, upright_edges = _opened(flat, upright, nodes, flat_edges, upright_edges)
-    flat_edges[[0, -1]] = True
-    upright_edges[:, [0, -1]] = True
-    return _laid_out(nodes, flat_edges, upright_edges)
+    grids = []
+    for rows in runs(upright_edges.mean(1) >= BETWEEN):
+        for columns in runs(flat_edges.mean(0) >= BETWEEN):
+            own = flat_edges[rows.start : rows.stop + 1, columns].copy()
+            sides = upright_edges[rows, columns.start : columns.stop + 1].copy()
+            around = (own[0].mean(), own[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean())
+            if min(around) < CLOSED and (len(own) == 2 or sides.shape[1] == 2):
+                continue
+            own[[0, -1]] = True
+            sides[:, [0, -1]] = True
+            part = nodes[rows.start : rows.stop + 1, columns.start : columns.stop + 1]
+            grids.append(_laid_out(part, own, sides))
+    return grids
+
+
+def runs(present: NDArray[np.bool_]) -> list[slice]:
+    """Return the stretches of what is present."""
+    change = np.diff(present.astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _single(tracks: list[Track], at: float) -> list[Track]:
@@ -330,8 +350,9 @@ def _edges(
     return np.array(
         [
             [
-                track.shows_between(*ends, hat) >= EDGE
-                for ends in zip(own[:-1], own[1:], strict=True)
+                track.shows_between(first + inset, last - inset, hat) >= EDGE
+                for first, last in pairwise(own)
+                for inset in (min(INSET, (last - first) / 4),)
             ]
             for track, own in zip(tracks, places, strict=True)
         ]
@@ -346,52 +367,41 @@ def _opened(
     upright_edges: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Close a table whose rules go on beyond the outermost ones across, on any of four sides."""
-    for side in range(4):
-        down = side % 2 == 1  # the rules that go on are the upright ones
+    before = 0  # columns that were added on the left
+    for down, last in ((False, False), (False, True), (True, False), (True, True)):
         tracks = upright if down else flat
         places = nodes[..., 1].T if down else nodes[..., 0]
-        last = side >= 2
-        usual = float(np.median(np.diff(places, axis=1)))
+        own = places[before : before + len(tracks)] if down else places
+        usual = float(np.median(np.diff(own, axis=1)))
+        outer = own[:, -1 if last else 0]
         ends = np.array([track.last if last else track.first for track in tracks])
-        outer = places[:, -1] if last else places[:, 0]
-        beyond = (ends - outer) if last else (outer - ends)
+        beyond = ends - outer if last else outer - ends
         goes_on = beyond >= OPEN * usual
         if np.count_nonzero(goes_on) < max(2, TOGETHER * len(tracks)):
             continue
+        axis = 0 if down else 1
+        inner, outermost = (nodes.take(place, axis) for place in ((-2, -1) if last else (1, 0)))
+        way = outermost - inner
         reach = float(np.median(beyond[goes_on]))
-        sign = 1 if last else -1
-        new = np.array(
-            [
-                (lambda place: (float(track.at(place)), place) if down else (place, float(track.at(place))))(
-                    own + sign * reach
-                )
-                for track, own in zip(tracks, outer, strict=True)
-            ]
-        )
-        seen = goes_on
-        closed = np.ones(len(tracks) - 1, np.bool_)
+        new = outermost + way * (reach / np.hypot(*way.T))[:, None]
+        seen = np.ones(len(new), np.bool_)
+        seen[before if down else 0 :][: len(tracks)] = goes_on
+        closed = np.ones(len(new) - 1, np.bool_)
+        nodes = _with(nodes, new, last, axis)
         if down:
-            nodes = np.concatenate([nodes, new[None]] if last else [new[None], nodes])
-            upright_edges = np.concatenate(
-                [upright_edges, seen[None]] if last else [seen[None], upright_edges]
-            )
-            flat_edges = np.concatenate(
-                [flat_edges, closed[None]] if last else [closed[None], flat_edges]
-            )
+            flat_edges = _with(flat_edges, closed, last, axis)
+            upright_edges = _with(upright_edges, seen, last, axis)
         else:
-            column = new[:, None]
-            nodes = np.concatenate([nodes, column] if last else [column, nodes], axis=1)
-            flat_edges = np.concatenate(
-                [flat_edges, seen[:, None]] if last else [seen[:, None], flat_edges], axis=1
-            )
-            upright_edges = np.concatenate(
-                [upright_edges, closed[:, None]] if last else [closed[:, None], upright_edges],
-                axis=1,
-            )
-            # what was the outermost rule now parts two cells
-        flat = flat if not down else [*flat, flat[-1]] if last else [flat[0], *flat]
-        upright = upright if down else [*upright, upright[-1]] if last else [upright[0], *upright]
+            flat_edges = _with(flat_edges, seen, last, axis)
+            upright_edges = _with(upright_edges, closed, last, axis)
+            before += not last
     return nodes, flat_edges, upright_edges
+
+
+def _with(values: NDArray[Any], more: NDArray[Any], last: bool, axis: int) -> NDArray[Any]:
+    """Add values at an end."""
+    more = np.expand_dims(more, axis)
+    return np.concatenate([values, more] if last else [more, values], axis=axis)
 
 
 def _laid_out(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,31 +173,29 @@ def find_tracks(dark: Float32Array) -> tuple[list[Track], Float32Array]:
     for chain in _chains(runs.column, level, max(2, round(THICKEST * side))):
         if len(chain) >= STRETCH * side / 3:
             parts += _smooth_parts(
-                *(values[chain] for values in (runs.column, level, runs.length, dense)),
-                STRETCH * side,
-                reach,
+                runs[chain], level[chain], dense[chain], length=STRETCH * side, reach=reach
             )
     return _linked(parts, side), hat
 
 
 def _smooth_parts(
-    along: NDArray[np.intp],
+    runs: Runs,
     level: NDArray[np.float64],
-    count: NDArray[np.intp],
     dense: NDArray[np.float64],
+    *,
     length: float,
     reach: float,
 ) -> list[Track]:
-    """Divide what is seen at once where its level jumps; what lies on a rule is left out."""
-    usual = median(count)
-    slim = count <= SWOLLEN * usual + 1
-    along, level, count, dense = along[slim], level[slim], count[slim], dense[slim]
+    """Divide a chain of runs where its level jumps; what lies on a rule is left out."""
+    slim = runs.length <= SWOLLEN * median(runs.length) + 1
+    runs, level, dense = runs[slim], level[slim], dense[slim]
+    along = runs.column
     jumps = np.flatnonzero((np.abs(np.diff(level)) > JUMP) | (np.diff(along) > length / 2)) + 1
     parts = []
     for part in np.split(np.arange(len(along)), jumps):
         if len(part) < length / 3 or np.abs(np.diff(level[part])).mean() > ROUGH:
             continue
-        thick = max(1.0, median(count[part]) - 2)
+        thick = max(1.0, median(runs.length[part]) - 2)
         strength = median(dense[part])
         parts.append(Track(along[part].astype(np.float64), level[part], thick, strength, reach))
     return parts
@@ -259,14 +258,14 @@ def stretches(inked: Mask, length: int) -> Mask:
         reach = int(np.abs(offset).max()) if width else 0
         tall = np.zeros((height + 2 * reach, width), np.float32)
         edges = np.flatnonzero(np.diff(offset, prepend=offset[0] - 1, append=offset[-1] + 1))
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in pairwise(edges):
             up = reach - int(offset[first])
             tall[up : up + height, first:last] = inked[:, first:last]
         total = np.cumsum(np.pad(tall, ((0, 0), (length // 2 + 1, length // 2))), axis=1)
         wide = 2 * (length // 2) + 1
         mean = (total[:, wide:] - total[:, :-wide]) / np.float32(wide)
         mean = mean[:, :width] if mean.shape[1] >= width else np.pad(mean, ((0, 0), (0, 1)))
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in pairwise(edges):
             up = reach - int(offset[first])
             part = most[:, first:last]
             np.maximum(part, mean[up : up + height, first:last], out=part)
@@ -313,7 +312,9 @@ def _chains(
         free = np.flatnonzero(after < 0)
         wanted = key[free] + ahead * wide
         above = np.searchsorted(key, wanted).clip(1, len(key) - 1) if len(key) > 1 else free * 0
-        nearest = np.where(np.abs(key[above - 1] - wanted) < np.abs(key[above] - wanted), above - 1, above)
+        nearest = np.where(
+            np.abs(key[above - 1] - wanted) < np.abs(key[above] - wanted), above - 1, above
+        )
         off = np.abs(key[nearest] - wanted)
         fits = (off <= JUMP + BENT * (ahead - 1)) & ~taken[nearest]
         free, nearest, off = free[fits], nearest[fits], off[fits]
@@ -346,9 +347,7 @@ def _linked(parts: list[Track], side: int) -> list[Track]:
         if len(tracks) == len(parts):
             break
         parts = tracks
-    return [
-        track for track in tracks if track.seen_between(track.first, track.last + 1) >= COVERED
-    ]
+    return [track for track in tracks if track.seen_between(track.first, track.last + 1) >= COVERED]
 
 
 def _off(track: Track, part: Track, side: int) -> float:
@@ -367,6 +366,8 @@ def _off(track: Track, part: Track, side: int) -> float:
     ahead = np.abs(track.at(own) - part.at(own)).max()
     if gap == 0 and track.seen_between(part.first, part.last + 1) > OVERLAP:
         return np.inf
-    near = min((part.first, part.last), key=lambda end: min(abs(end - track.first), abs(end - track.last)))
+    near = min(
+        (part.first, part.last), key=lambda end: min(abs(end - track.first), abs(end - track.last))
+    )
     close = abs(float(track.at(near) - part.at(near)))
     return float((min(ahead, close + SHARE_OF_WAY * ahead)) / allowed)

@@ -1,0 +1,194 @@
+"""Read the number in a cell of a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitcli.model.network import Model
+from digitcli.reading.candidates import Candidate, digit_image
+from digitcli.reading.number import with_signs
+from digitcli.reading.row import Row
+from digitcli.reading.transcribe import extent, read_row
+from digitcli.reading.uncut import row_image, signed_columns
+from digitcli.reading.ways import Way
+from digitcli.seeing.ink import Ink
+from digitcli.seeing.morphology import Mask, dilate
+from digitcli.seeing.pieces import Regions
+from digitcli.seeing.quantile import median, quantile
+from digitcli.seeing.rows import find_rows, heights
+
+HEIGHT = 96
+"""Pixels of the usual cell's height in which it is read; no cell is higher than twice this."""
+MARGIN = 0.14
+"""So far beyond a cell is seen, as a share of its height: digits reach over its rules."""
+FAINTEST = 10 / 255
+"""Less contrast than this is no ink,"""
+GRAIN = 5.0
+"""nor is less than so many times the grain of the paper,"""
+OF_PEN = 0.25
+"""nor less than this share of what the pens of the table mostly have."""
+DARKEST = 0.985
+"""What is darker than this share of a cell may be ink."""
+INK = 0.45
+"""A pixel with this share of its cell's contrast is ink."""
+SPECK = 0.12
+"""Ink that is smaller than this share of the height of the cell is dirt,"""
+LOWEST = 0.2
+"""and cells without any that is this high are blank."""
+WRITTEN = 0.3
+"""What a cell holds is taken for a number if it is this probable,"""
+DOUBT = 0.25
+"""and so much counts the model's doubt that its digits are digits at all."""
+
+
+class Content(NamedTuple):
+    """What a cell holds.
+
+    Attributes
+    ----------
+    text : str
+        Its number, empty where there is none.
+    confidence : float
+        How probable it is that the text is right.
+    is_read : bool
+        Whether what the cell holds, if anything, was read as a number.
+    """
+
+    text: str
+    confidence: float
+    is_read: bool
+
+
+BLANK, UNREAD = Content("", 1.0, True), Content("", 0.5, False)
+
+
+class CellView:
+    """A cell, held straight: its darkness against its paper.
+
+    Attributes
+    ----------
+    dark : ndarray of float32, shape (height, width)
+    inner : tuple of slice
+        Rows and columns of the cell itself.
+    grain : float
+        How much its paper varies.
+    contrast : float
+        Of its ink, or of the darkest grain.
+
+    Parameters
+    ----------
+    values : Image
+        Darkness of the picture.
+    corners : ndarray of float, shape (4, 2)
+        Upper left, upper right, lower right and lower left.
+    height : float
+        Of the usual cell.
+    """
+
+    def __init__(self, values: Image.Image, corners: NDArray[np.float64], height: float) -> None:
+        sides = np.hypot(*(corners - np.roll(corners, -1, axis=0)).T)
+        tall, wide = float(sides[1] + sides[3]) / 2, float(sides[0] + sides[2]) / 2
+        scale = min(1.0, 2 * HEIGHT / tall)
+        margin = MARGIN * min(tall, height)
+        left, right = _outward(corners[[0, 3]], corners[[1, 2]], margin / wide)
+        wider = np.array([left[0], right[0], right[1], left[1]])
+        top, bottom = _outward(wider[[0, 1]], wider[[3, 2]], margin / tall)
+        quad = [*top[0], *bottom[0], *bottom[1], *top[1]]
+        size = round((wide + 2 * margin) * scale), round((tall + 2 * margin) * scale)
+        size = max(8, size[0]), max(8, size[1])
+        cut = values.transform(size, Image.Transform.QUAD, quad, Image.Resampling.BILINEAR)
+        dark = np.array(cut, np.float32)
+        edge = round(margin * scale)
+        self.inner = slice(edge, size[1] - edge), slice(edge, size[0] - edge)
+        self.paper = float(median(dark[self.inner]))
+        self.dark = dark - np.float32(self.paper)
+        inside = self.dark[self.inner]
+        self.grain = 1.4826 * float(median(np.abs(inside)))
+        self.contrast = float(quantile(inside, DARKEST))
+
+
+def _outward(
+    one: NDArray[np.float64], other: NDArray[np.float64], share: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Move two sides of a quadrilateral away from each other."""
+    way = (other - one) * share
+    return one - way, other + way
+
+
+def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content:
+    """Read the number of a cell.
+
+    Parameters
+    ----------
+    seen : CellView
+    pen, grain : float
+        Contrast of the pens of its table, and how much the paper varies.
+    model : Model
+    """
+    limit = max(FAINTEST, GRAIN * grain, OF_PEN * pen)
+    if seen.contrast < limit:
+        return BLANK
+    mask = _own_ink(seen, max(limit, INK * seen.contrast))
+    found = Regions.of(mask)
+    tall = len(seen.dark[seen.inner])
+    main = (heights(found) >= LOWEST * tall) & (found.size >= SPECK * tall)
+    if not main.any():
+        return BLANK
+    density = np.clip(seen.dark / max(seen.contrast, 1e-6), 0, 1).astype(np.float32)
+    ink = Ink(density, mask, INK)
+    way = Way(ink, seen.dark)
+    rows = find_rows(found, mask.shape)
+    if not rows:
+        return UNREAD
+    largest = max(rows, key=lambda row: int(found.area[row].sum()))
+    row = read_row(found, largest, way, model, None)
+    if row is None:
+        return UNREAD
+    sure = row.confidence * _is_number(row, ink, model) ** DOUBT
+    if sure < WRITTEN:
+        return Content("", sure, False)
+    text, signs = _signed(found, largest, seen, row)
+    return Content(text, sure * signs, True)
+
+
+def _own_ink(seen: CellView, limit: float) -> Mask:
+    """Return the ink of a cell; what reaches into it from beside is wiped out."""
+    mask = seen.dark >= limit
+    found = Regions.of(mask)
+    if not len(found.area):
+        return mask
+    inner = np.bincount(found.labels[seen.inner].ravel(), minlength=len(found.area) + 1)[1:]
+    foreign = found.mask(inner < 0.5 * found.area)
+    if foreign.any():
+        seen.dark[dilate(foreign, 3)] = 0
+        mask &= ~foreign
+    specks = found.mask(found.size < SPECK / 2 * len(seen.dark))
+    return mask & ~specks
+
+
+def _is_number(row: Row, ink: Ink, model: Model) -> float:
+    """Return the least of the probabilities that its digits are digits at all."""
+    images = []
+    for digit in row.digits:
+        left, top, right, bottom = digit.box
+        mask = ink.mask[top:bottom, left:right]
+        if mask.any():
+            images.append(digit_image(Candidate(0, 1, digit.box, mask), ink))
+    if not images:
+        return 1.0
+    return float(model.is_digit(np.stack(images)).min())
+
+
+def _signed(found: Regions, row: NDArray[np.intp], seen: CellView, read: Row) -> tuple[str, float]:
+    """Put the signs of a number where they are seen."""
+    height = float(np.median([digit.box[3] - digit.box[1] for digit in read.digits]))
+    (_, top, _, bottom), slope = extent(found, row, height)
+    middle = (found.top + found.bottom) / 2
+    level = (middle > top) & (middle < bottom + 0.3 * height)
+    left, right = float(found.left[level].min()), float(found.right[level].max())
+    image, _, _ = row_image(seen.dark, (left, top, right, bottom), slope)
+    return with_signs(signed_columns(image), read.text())
