@@ -3,10 +3,11 @@
     python tools/row_network.py OUTPUT.npz --faces FOLDER
 
 Needs ``pip install torch==2.13.0`` beside digitcli, which itself never imports it, and a folder of
-typefaces for printed numbers, such as those of Debian's fonts-liberation and fonts-freefont-ttf. The network
-learns from pictures (tools/row_pictures.py) and texts alone, by connectionist temporal
-classification (Graves, Fernández, Gomez, Schmidhuber, ICML 2006). It is written anew
-whenever the rows that it does not learn from have been read. About an hour on two processors.
+typefaces for printed numbers, such as those of Debian's fonts-liberation, fonts-freefont-ttf and
+fonts-urw-base35. The network learns from pictures (tools/row_pictures.py) and texts alone, by
+connectionist temporal classification (Graves, Fernández, Gomez, Schmidhuber, ICML 2006). It is
+written anew whenever the rows that it does not learn from have been read. About an hour on two
+processors.
 """
 
 from __future__ import annotations

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Model", "load_dataset", "load_model", "read_digit", "read_rows"]
+__all__ = [
+    "Dataset",
+    "Model",
+    "load_dataset",
+    "load_model",
+    "read_digit",
+    "read_rows",
+    "read_table",
+    "read_tables",
+]
 
 _HOMES = {
     "Dataset": "digitcli.data.dataset",
@@ -18,6 +27,8 @@ _HOMES = {
     "load_model": "digitcli.model.modelfile",
     "read_digit": "digitcli.reading.digit",
     "read_rows": "digitcli.reading.public",
+    "read_table": "digitcli.reading.public",
+    "read_tables": "digitcli.reading.public",
 }
 
 if TYPE_CHECKING:
@@ -26,7 +37,7 @@ if TYPE_CHECKING:
     from digitcli.model.modelfile import load_model
     from digitcli.model.network import Model
     from digitcli.reading.digit import read_digit
-    from digitcli.reading.public import read_rows
+    from digitcli.reading.public import read_rows, read_table, read_tables
 
 
 def __getattr__(name: str) -> Any:

@@ -43,8 +43,8 @@ class AnswerWriter(ABC, Generic[A]):
         self._lines = {"text": self._text_lines, "json": self._json_lines, "csv": self._csv_lines}[
             format
         ]
-        if format == "csv":
-            self._flush([",".join(self._csv_header())])
+        if format == "csv" and (header := self._csv_header()):
+            self._flush([",".join(header)])
 
     def write(self, answers: A) -> None:
         """Write the lines of each of the answers."""
@@ -83,7 +83,7 @@ class AnswerWriter(ABC, Generic[A]):
 
     @abstractmethod
     def _csv_header(self) -> list[str]:
-        """Return the names of the columns."""
+        """Return the names of the columns; none if the first line is an answer."""
 
 
 def dumps(line: dict[str, Any]) -> str:

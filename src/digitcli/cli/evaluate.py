@@ -36,6 +36,7 @@ EXAMPLES = """\
 digitcli evaluate -m model.joblib --dataset digits --fail-under 0.97
 digitcli evaluate --dataset my-handwriting/ --report report.html
 digitcli evaluate new.joblib --against old.joblib --format json
+digitcli evaluate --table labels/ --gallery tables.png
 digitcli evaluate --dataset /shared/digits/ --backend dask --scheduler tcp://head:8786
 """
 
@@ -105,7 +106,7 @@ def command(
         typer.Option(
             metavar="FRACTION",
             help="End with exit code 4 when the accuracy is below this, such as 0.98; with --line, "
-            "when fewer of the pictures are read entirely right.",
+            "when fewer of the pictures are read entirely right; with --table, fewer of the cells.",
             show_default=False,
         ),
     ] = None,
@@ -133,11 +134,20 @@ def command(
             show_default=False,
         ),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Read tables instead: pictures, each with a CSV file of the same name that says "
+            "what its cells hold (* for one that does not count).",
+            show_default=False,
+        ),
+    ] = None,
     gallery: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.png",
-            help="With --line, also draw every picture with what was read in it.",
+            help="With --line or --table, also draw every picture with what was read in it.",
             show_default=False,
         ),
     ] = None,
@@ -166,12 +176,15 @@ def command(
             raise UsageError(f"two models are named, {model_file} and {model}; use --against")
         model = model_file
 
-    if gallery is not None and line is None:
-        raise UsageError("--gallery is about rows of digits; add --line")
+    if gallery is not None and line is None and table is None:
+        raise UsageError("--gallery is about rows and tables; add --line or --table")
+    if line is not None and table is not None:
+        raise UsageError("--line and --table are evaluated apart; leave out one of them")
     of_single_digits = (dataset, split, report, against, fail_under_class, junit, scheduler)
-    if line is not None and any(option is not None for option in of_single_digits):
+    whole = "--line" if line is not None else "--table" if table is not None else None
+    if whole and any(option is not None for option in of_single_digits):
         raise UsageError(
-            "--line is evaluated alone; leave out --dataset, --split, --report, --against, "
+            f"{whole} is evaluated alone; leave out --dataset, --split, --report, --against, "
             "--fail-under-class, --junit and --backend"
         )
 
@@ -186,6 +199,16 @@ def command(
             env,
             first,
             line,
+            output=output,
+            polarity=polarity,
+            gallery=gallery,
+            fail_under=fail_under,
+        )
+    if table is not None:
+        return _evaluate_tables(
+            env,
+            first,
+            table,
             output=output,
             polarity=polarity,
             gallery=gallery,
@@ -271,6 +294,54 @@ def _evaluate_rows(
             draw_gallery(result).save(file, format="PNG")
         env.say(f"gallery written to {gallery}")
     verdict = None if fail_under is None else check_rows(result, fail_under)
+    if verdict is not None and not verdict.passed:
+        env.warn(f"digitcli: {verdict.told}")
+        return ExitCode.BELOW_BAR
+    return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK
+
+
+def _evaluate_tables(
+    env: Environment,
+    model: Model,
+    folder: Path,
+    *,
+    output: Format,
+    polarity: Polarity,
+    gallery: Path | None,
+    fail_under: float | None,
+) -> ExitCode:
+    """Read labelled pictures of tables, answer how many cells are right, and draw them all."""
+    from digitcli.evaluation.tables import check_tables, evaluate_tables, read_table_labels
+    from digitcli.evaluation.tables import gallery as draw_gallery
+    from digitcli.files import atomic_write
+
+    labelled = read_table_labels(folder)
+    with show_progress(env) as work:
+        result = evaluate_tables(
+            model,
+            labelled,
+            polarity=polarity,
+            draw=gallery is not None,
+            on_progress=lambda done, total: work.update("pictures", done, total),
+        )
+    scores = result.scores
+    if output is Format.JSON:
+        env.answer(json.dumps({**result.to_dict(), "model": model.name}, allow_nan=False))
+    else:
+        env.answer(f"numbers right     {scores.share:7.2%}  ({scores.right} of {scores.numbers})")
+        env.answer(
+            f"blanks right      {scores.blanks_share:7.2%}  "
+            f"({scores.blanks_right} of {scores.blanks})"
+        )
+        env.answer(f"invented numbers  {scores.invented_share:7.2%}  of all cells")
+    for reading in result.readings:
+        if reading.error:
+            env.warn(reading.error)
+    if gallery is not None:
+        with atomic_write(gallery) as file:
+            draw_gallery(result).save(file, format="PNG")
+        env.say(f"gallery written to {gallery}")
+    verdict = None if fail_under is None else check_tables(result, fail_under)
     if verdict is not None and not verdict.passed:
         env.warn(f"digitcli: {verdict.told}")
         return ExitCode.BELOW_BAR

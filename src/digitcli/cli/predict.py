@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, StrEnum, auto
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,7 @@ digitcli predict photo.jpg scans/ --format json
 find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
 digitcli predict *.png | cut -f2
 digitcli predict --line pages/ --pattern '20dd' --jobs 2
+digitcli predict --table sheet.jpg > sheet.csv
 find /shared -name '*.png' | digitcli predict --backend dask --scheduler tcp://head:8786
 """
 
@@ -45,6 +47,14 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
+
+
+class Read(Enum):
+    """What is read in each picture."""
+
+    DIGITS = auto()
+    ROWS = auto()
+    TABLES = auto()
 
 
 def command(
@@ -125,11 +135,24 @@ def command(
             show_default=False,
         ),
     ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Read tables of numbers, and print each as CSV.")
+    ] = False,
+    unread: Annotated[
+        str,
+        typer.Option(
+            "--unread",
+            metavar="TEXT",
+            help="With --table, what stands for a cell that holds something else than a number.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> ExitCode:
     """Read the digit in each image and print it with its confidence.
 
-    One line per image, or with --line per row, in input order. An image that cannot be read has its
-    line on stderr (JSON: on stdout); the rest goes on, and the exit code is then 3.
+    One line per image, or with --line per row of digits, or with --table per row of a table, in
+    input order. An image that cannot be read has its line on stderr (JSON: on stdout); the rest
+    goes on, and the exit code is then 3.
     """
     env = Environment()
     use_one_blas_thread()
@@ -150,11 +173,13 @@ def command(
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
         paths = ["-"]
     rows_like = _row_pattern(line, length, pattern)
+    _check_table(table, unread, line=line, top_k=top_k)
 
     from digitcli.model.modelfile import load_model
     from digitcli.prediction.paths import Source, Unreadable, stream_image
 
-    reading, kind = _reading(load_model(model), polarity, line=line, pattern=rows_like)
+    read = Read.TABLES if table else Read.ROWS if line else Read.DIGITS
+    reading, kind = _reading(load_model(model), polarity, read, pattern=rows_like, unread=unread)
     image: Source | Unreadable | None = None
     bursts: Iterable[Burst]
     if stdin_image:
@@ -179,10 +204,15 @@ def command(
 
 
 def _reading(
-    model: Model, polarity: Polarity, *, line: bool, pattern: Pattern | None
-) -> tuple[Reading[Any], type[AnswerWriter[Any]]]:
+    model: Model, polarity: Polarity, read: Read, *, pattern: Pattern | None, unread: str
+) -> tuple[Reading[Any], Callable[..., AnswerWriter[Any]]]:
     """Return what is to be read, and what writes it."""
-    if line:
+    if read is Read.TABLES:
+        from digitcli.cli.table_answers import TableWriter
+        from digitcli.prediction.tables import TableReading
+
+        return TableReading(model, polarity), partial(TableWriter, unread=unread)
+    if read is Read.ROWS:
         from digitcli.cli.row_answers import RowWriter
         from digitcli.prediction.rows import RowReading
 
@@ -191,6 +221,22 @@ def _reading(
     from digitcli.prediction.digits import DigitReading
 
     return DigitReading(model, polarity), DigitWriter
+
+
+def _check_table(table: bool, unread: str, *, line: bool, top_k: int) -> None:
+    """Check the options that are about tables.
+
+    Raises
+    ------
+    UsageError
+        If they contradict others.
+    """
+    if unread and not table:
+        raise UsageError("--unread is about the cells of tables; add --table")
+    if table and line:
+        raise UsageError("--table and --line read different things; leave out one of them")
+    if table and top_k > 1:
+        raise UsageError("--top-k is about lone digits and rows; leave it out with --table")
 
 
 def _row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern | None:

@@ -1,4 +1,4 @@
-"""Read rows of digits from Python: the door to them that `digitcli.read_rows` opens."""
+"""Read rows and tables from Python: what `digitcli.read_rows` and `read_table` open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from digitcli.polarity import Polarity
 from digitcli.reading.pattern import Pattern, parse_pattern
 from digitcli.reading.row import Row
 from digitcli.reading.rows import read_page
+from digitcli.reading.table import Table
+from digitcli.reading.table import read_tables as _read_tables
 from digitcli.seeing.decode import AnyImage, name_of
 
 
@@ -60,3 +62,54 @@ def read_rows(
         pattern=parse_pattern(pattern) if isinstance(pattern, str) else pattern,
     )
     return page.rows
+
+
+def read_tables(
+    source: AnyImage,
+    model: Model | None = None,
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+) -> list[Table]:
+    """Read every table of numbers in an image.
+
+    Parameters
+    ----------
+    source, model, polarity
+        As for `read_rows`.
+
+    Returns
+    -------
+    list of Table
+        In reading order. Each has its ``texts()``, a list of rows of texts, and its ``cells``, each
+        with a ``row``, a ``column``, a ``text``, its ``confidence`` and a ``box`` in pixels of the
+        image, held upright.
+
+    Raises
+    ------
+    ImageError
+        If the source cannot be read as an image, or no table is seen in it.
+    """
+    return _read_tables(
+        source, model or load_model(), name=name_of(source), polarity=Polarity(polarity)
+    )
+
+
+def read_table(
+    source: AnyImage,
+    model: Model | None = None,
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+) -> Table:
+    """Read the table of numbers in an image, the first if there are several.
+
+    The parameters and the errors are those of `read_tables`.
+
+    Examples
+    --------
+    >>> table = read_table("examples/tables/scores.png")
+    >>> table.texts()[1]
+    ['1', '12', '7', '19']
+
+    With pandas: ``pandas.DataFrame(table.texts())``.
+    """
+    return read_tables(source, model, polarity=polarity)[0]

@@ -89,7 +89,8 @@ class Grid:
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom."""
         corners = np.array([cell.corners for cell in self.cells]).reshape(-1, 2)
-        return (*corners.min(0), *corners.max(0))  # type: ignore[return-value]
+        (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+        return left, top, right, bottom
 
 
 class Ruled(NamedTuple):
@@ -381,9 +382,9 @@ def _opened(
             continue
         axis = 0 if down else 1
         inner, outermost = (nodes.take(place, axis) for place in ((-2, -1) if last else (1, 0)))
-        way = outermost - inner
+        way = np.subtract(outermost, inner)
         reach = float(np.median(beyond[goes_on]))
-        new = outermost + way * (reach / np.hypot(*way.T))[:, None]
+        new = outermost + way * reach / np.linalg.norm(way, axis=1, keepdims=True)
         seen = np.ones(len(new), np.bool_)
         seen[before if down else 0 :][: len(tracks)] = goes_on
         closed = np.ones(len(new) - 1, np.bool_)
