@@ -27,7 +27,7 @@ from digitcli import Model, load_dataset, load_model
 from digitcli.errors import ImageError
 from digitcli.evaluation.lines import edit_distance
 from digitcli.reading.digit import see_digit
-from digitcli.reading.rows import read_page
+from digitcli.reading.page import read_page
 from digitcli.reading.turn import recognised
 from scenes import KINDS, ROWS, Scene, draw, encode
 

@@ -218,7 +218,7 @@ def ruled(
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             if text:
-                own = fitted(make, text, size, wide - 12)
+                own = fitted(make, text, size, wide - (12 if upright else size + 8))
                 free = max(1, wide - 8 - own.shape[1])
                 share = {"left": 0.1, "middle": 0.5, "right": 0.9}[str(aligned)]
                 x = (

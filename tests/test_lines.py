@@ -15,9 +15,9 @@ from digitcli.errors import ImageError, UsageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
+from digitcli.reading.page import read_page, read_rows
 from digitcli.reading.pattern import parse_pattern
 from digitcli.reading.row import Digit, Row
-from digitcli.reading.rows import read_page, read_rows
 from digitcli.reading.search import best_way
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.seeing.morphology import label

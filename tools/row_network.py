@@ -54,11 +54,12 @@ def main() -> None:
     )
     parser.add_argument("--faces", type=Path, help="typefaces for printed numbers")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the rows and their papers")
     options = parser.parse_args()
     digits = load_dataset("mnist").part("train")
     kept = len(digits.images) - VALIDATION_DIGITS
     faces = sorted(options.faces.glob("*.[to]tf")) if options.faces else []
-    bases = all_bases(digits.images[:kept], digits.labels[:kept], options.rows, SEED, faces)
+    bases = all_bases(digits.images[:kept], digits.labels[:kept], options.rows, options.seed, faces)
     others = all_bases(
         digits.images[kept:], digits.labels[kept:], VALIDATION_ROWS, VALIDATION_SEED, faces
     )
@@ -67,7 +68,7 @@ def main() -> None:
         for number in range(VALIDATION_ROWS // (BATCH * TOGETHER))
         for batch in pictures(others, VALIDATION_SEED, number)
     ]
-    train(options, partial(pictures, bases, SEED), validation)
+    train(options, partial(pictures, bases, options.seed), validation)
 
 
 class Network(nn.Module):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from digitcli.model.network import Model
     from digitcli.prediction.paths import Burst
     from digitcli.prediction.readings import A, Reading
-    from digitcli.reading.pattern import Pattern
+    from digitcli.reading.pattern import Form
 
 EXAMPLES = """\
 digitcli predict photo.jpg scans/ --format json
@@ -131,10 +131,19 @@ def command(
         typer.Option(
             "--pattern",
             metavar="TEXT",
-            help="Each row looks like this: d for any digit, or '20dd' or '[0-3]d'.",
+            help="Each row looks like this: d for any digit, or '20dd' or '[0-3]d'; - . and a "
+            "space for signs, ? after what may be left out.",
             show_default=False,
         ),
     ] = None,
+    signs: Annotated[
+        bool,
+        typer.Option(
+            "--signs",
+            help="With --line, also write the minus, the decimal point, and a space between two "
+            "numbers.",
+        ),
+    ] = False,
     table: Annotated[
         bool, typer.Option("--table", help="Read tables of numbers, and print each as CSV.")
     ] = False,
@@ -172,14 +181,17 @@ def command(
         if sys.stdin is None or env.stdin.isatty():
             raise UsageError("no PATH and nothing piped to stdin; see 'digitcli predict --help'")
         paths = ["-"]
-    rows_like = _row_pattern(line, length, pattern)
-    _check_table(table, unread, line=line, top_k=top_k)
+    forms = _row_forms(line, length, pattern)
+    signs |= any(form.has_signs for form in forms or ())
+    _check_kinds(table=table, line=line, unread=unread, top_k=top_k, signs=signs)
 
     from digitcli.model.modelfile import load_model
     from digitcli.prediction.paths import Source, Unreadable, stream_image
 
     read = Read.TABLES if table else Read.ROWS if line else Read.DIGITS
-    reading, kind = _reading(load_model(model), polarity, read, pattern=rows_like, unread=unread)
+    reading, kind = _reading(
+        load_model(model), polarity, read, forms=forms, signs=signs, unread=unread
+    )
     image: Source | Unreadable | None = None
     bursts: Iterable[Burst]
     if stdin_image:
@@ -204,7 +216,13 @@ def command(
 
 
 def _reading(
-    model: Model, polarity: Polarity, read: Read, *, pattern: Pattern | None, unread: str
+    model: Model,
+    polarity: Polarity,
+    read: Read,
+    *,
+    forms: tuple[Form, ...] | None,
+    signs: bool,
+    unread: str,
 ) -> tuple[Reading[Any], Callable[..., AnswerWriter[Any]]]:
     """Return what is to be read, and what writes it."""
     if read is Read.TABLES:
@@ -216,20 +234,20 @@ def _reading(
         from digitcli.cli.row_answers import RowWriter
         from digitcli.prediction.rows import RowReading
 
-        return RowReading(model, polarity, pattern), RowWriter
+        return RowReading(model, polarity, forms), partial(RowWriter, signs=signs)
     from digitcli.cli.digit_answers import DigitWriter
     from digitcli.prediction.digits import DigitReading
 
     return DigitReading(model, polarity), DigitWriter
 
 
-def _check_table(table: bool, unread: str, *, line: bool, top_k: int) -> None:
-    """Check the options that are about tables.
+def _check_kinds(*, table: bool, line: bool, unread: str, top_k: int, signs: bool) -> None:
+    """Check the options that are about rows or tables.
 
     Raises
     ------
     UsageError
-        If they contradict others.
+        If they contradict each other.
     """
     if unread and not table:
         raise UsageError("--unread is about the cells of tables; add --table")
@@ -237,9 +255,11 @@ def _check_table(table: bool, unread: str, *, line: bool, top_k: int) -> None:
         raise UsageError("--table and --line read different things; leave out one of them")
     if table and top_k > 1:
         raise UsageError("--top-k is about lone digits and rows; leave it out with --table")
+    if signs and not line:
+        raise UsageError("--signs is about rows of digits; add --line")
 
 
-def _row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern | None:
+def _row_forms(line: bool, length: int | None, pattern: str | None) -> tuple[Form, ...] | None:
     """Return what ``--length`` and ``--pattern`` allow, None for anything.
 
     Raises
@@ -253,9 +273,9 @@ def _row_pattern(line: bool, length: int | None, pattern: str | None) -> Pattern
         raise UsageError("--length and --pattern are about rows of digits; add --line")
     if length is not None and pattern is not None:
         raise UsageError("--pattern says the length too; leave out --length")
-    from digitcli.reading.pattern import parse_pattern
+    from digitcli.reading.pattern import parse_forms
 
-    return parse_pattern("d" * (length or 0) if pattern is None else pattern)
+    return parse_forms("d" * (length or 0) if pattern is None else pattern)
 
 
 def _answers(

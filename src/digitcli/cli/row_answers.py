@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from digitcli.cli.answers import DECIMALS, AnswerWriter, dumps, quoted
+from digitcli.cli.environment import Environment
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
@@ -13,14 +14,34 @@ if TYPE_CHECKING:
 
 
 class RowWriter(AnswerWriter["RowAnswers"]):
-    """Writes a line for each row; in JSON, an object for each picture."""
+    """Writes a line for each row; in JSON, an object for each picture.
+
+    Parameters
+    ----------
+    env, format, top_k, min_confidence
+        As for `AnswerWriter`.
+    signs : bool
+        Whether the minus, the decimal point and spaces between numbers are written.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        format: str,
+        *,
+        top_k: int = 1,
+        min_confidence: float = 0.0,
+        signs: bool = False,
+    ) -> None:
+        super().__init__(env, format, top_k=top_k, min_confidence=min_confidence)
+        self._signs = signs
+
+    def _text(self, row: Row) -> str:
+        return row.text(self._min_confidence, signs=self._signs)
 
     def _text_lines(self, answers: RowAnswers) -> list[str]:
         return [
-            "\n".join(
-                f"{printable(path)}\t{row.text(self._min_confidence)}\t{row.confidence:.4f}"
-                for row in rows
-            )
+            "\n".join(f"{printable(path)}\t{self._text(row)}\t{row.confidence:.4f}" for row in rows)
             for path, rows in zip(answers.paths, answers.rows, strict=True)
         ]
 
@@ -30,8 +51,7 @@ class RowWriter(AnswerWriter["RowAnswers"]):
     def _csv_lines(self, answers: RowAnswers) -> list[str]:
         return [
             "\n".join(
-                f"{quoted(printable(path))},{number},{row.text(self._min_confidence)}"
-                f",{row.confidence:.4f}"
+                f"{quoted(printable(path))},{number},{self._text(row)},{row.confidence:.4f}"
                 for number, row in enumerate(rows)
             )
             for path, rows in zip(answers.paths, answers.rows, strict=True)
@@ -47,7 +67,7 @@ class RowWriter(AnswerWriter["RowAnswers"]):
         doubtful = row.doubtful(self._min_confidence)
         return {
             "row": number,
-            "text": row.text(self._min_confidence),
+            "text": self._text(row),
             "confidence": round(row.confidence, DECIMALS),
             "digits": [
                 self._digit(digit, number, given=place not in doubtful)

@@ -18,7 +18,7 @@ from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.reading.draw import draw_rows
-from digitcli.reading.rows import Page, read_page
+from digitcli.reading.page import Page, read_page
 
 CELL = 320, 240
 """Size of a picture in the gallery."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
 from digitcli.prediction.readings import Answers, Reading, why
-from digitcli.reading.pattern import Pattern
+from digitcli.reading.page import read_page
+from digitcli.reading.pattern import Form
 from digitcli.reading.row import Row
-from digitcli.reading.rows import read_page
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,11 +35,11 @@ class RowReading(Reading[RowAnswers]):
 
     Attributes
     ----------
-    pattern : Pattern, optional
-        The digits that may stand at each place; rows that cannot be read so are left out.
+    forms : tuple of Form, optional
+        What rows may look like; others are left out.
     """
 
-    pattern: Pattern | None = None
+    forms: tuple[Form, ...] | None = None
 
     batch: ClassVar[int] = 1  # a page gains nothing by others beside it
 
@@ -55,7 +55,7 @@ class RowReading(Reading[RowAnswers]):
                 self.model,
                 name=source.name,
                 polarity=self.polarity,
-                pattern=self.pattern,
+                forms=self.forms,
             )
         except Exception as error:
             return self.failed(source.path, why(source, error))

@@ -15,7 +15,7 @@ from digitcli.reading.row import Row
 from digitcli.reading.transcribe import extent, read_row
 from digitcli.reading.uncut import row_image, signed_columns
 from digitcli.reading.ways import Way
-from digitcli.seeing.ink import Ink
+from digitcli.seeing.ink import Ink, ink_mask
 from digitcli.seeing.morphology import Mask, dilate
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.quantile import median, quantile
@@ -25,6 +25,9 @@ HEIGHT = 96
 """Pixels of the usual cell's height in which it is read; no cell is higher than twice this."""
 MARGIN = 0.14
 """So far beyond a cell is seen, as a share of its height: digits reach over its rules."""
+RIM = 0.1
+"""What lies along a side of the cell, in a rim as wide as this share of its shorter side, is what
+is left of a rule or of a neighbour."""
 FAINTEST = 10 / 255
 """Less contrast than this is no ink,"""
 GRAIN = 5.0
@@ -33,7 +36,7 @@ OF_PEN = 0.25
 """nor less than this share of what the pens of the table mostly have."""
 DARKEST = 0.985
 """What is darker than this share of a cell may be ink."""
-INK = 0.45
+INK = 0.36
 """A pixel with this share of its cell's contrast is ink."""
 SPECK = 0.12
 """Ink that is smaller than this share of the height of the cell is dirt,"""
@@ -157,12 +160,16 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
 
 def _own_ink(seen: CellView, limit: float) -> Mask:
     """Return the ink of a cell; what reaches into it from beside is wiped out."""
-    mask = seen.dark >= limit
+    mask = ink_mask(seen.dark, limit)
     found = Regions.of(mask)
     if not len(found.area):
         return mask
+    rows, columns = seen.inner
     inner = np.bincount(found.labels[seen.inner].ravel(), minlength=len(found.area) + 1)[1:]
-    foreign = found.mask(inner < 0.5 * found.area)
+    band = RIM * min(rows.stop - rows.start, columns.stop - columns.start)
+    along = (found.right <= columns.start + band) | (found.left >= columns.stop - band)
+    along |= (found.bottom <= rows.start + band) | (found.top >= rows.stop - band)
+    foreign = found.mask((inner < 0.5 * found.area) | along)
     if foreign.any():
         seen.dark[dilate(foreign, 3)] = 0
         mask &= ~foreign
@@ -171,16 +178,29 @@ def _own_ink(seen: CellView, limit: float) -> Mask:
 
 
 def _is_number(row: Row, ink: Ink, model: Model) -> float:
-    """Return the least of the probabilities that its digits are digits at all."""
-    images = []
+    """Return the least of the probabilities that its digits are digits at all.
+
+    Each is looked at with all of its ink and without its smaller pieces, such as a minus before it.
+    """
+    images: list[NDArray[np.uint8]] = []
     for digit in row.digits:
         left, top, right, bottom = digit.box
         mask = ink.mask[top:bottom, left:right]
         if mask.any():
-            images.append(digit_image(Candidate(0, 1, digit.box, mask), ink))
+            found = Regions.of(mask)
+            main = found.labels == int(found.area.argmax()) + 1
+            images += [digit_image(_trimmed(part, left, top), ink) for part in (mask, main)]
     if not images:
         return 1.0
-    return float(model.is_digit(np.stack(images)).min())
+    return float(model.is_digit(np.stack(images)).reshape(-1, 2).max(1).min())
+
+
+def _trimmed(mask: Mask, left: int, top: int) -> Candidate:
+    """Return the ink in a box that begins at a place."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Candidate(0, 1, (int(box[0]), int(box[1]), int(box[2]), int(box[3])), part)
 
 
 def _signed(found: Regions, row: NDArray[np.intp], seen: CellView, read: Row) -> tuple[str, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
-from digitcli.reading.pattern import Pattern, parse_pattern
+from digitcli.reading.page import read_page
+from digitcli.reading.pattern import Form, Pattern, parse_forms
 from digitcli.reading.row import Row
-from digitcli.reading.rows import read_page
 from digitcli.reading.table import Table
 from digitcli.reading.table import read_tables as _read_tables
 from digitcli.seeing.decode import AnyImage, name_of
@@ -33,14 +33,16 @@ def read_rows(
         Whether the ink is darker or brighter than the paper; found out by default.
     pattern : str, optional
         What each row looks like: ``d`` for any digit, a digit for itself, brackets for a choice,
-        such as ``"20dd"`` or ``"[0-3]d"``. Rows that cannot be read so are left out.
+        such as ``"20dd"`` or ``"[0-3]d"``; ``-``, ``.`` and a space for signs, and ``?`` after what
+        may be left out, as in ``"-?d?d.d"``. Rows that cannot be read so are left out.
 
     Returns
     -------
     list of Row
-        From the top down. Each has its ``text()``, its ``confidence`` and its ``digits`` from left
-        to right, and each of these a ``digit``, its ``confidence``, the ``probabilities`` of 0 … 9
-        and a ``box``: left, top, right and bottom in pixels of the image, held upright.
+        From the top down. Each has its ``text()`` (``text(signs=True)`` with minus, decimal point
+        and spaces between numbers), its ``confidence`` and its ``digits`` from left to right, and
+        each of these a ``digit``, its ``confidence``, the ``probabilities`` of 0 … 9 and a ``box``:
+        left, top, right and bottom in pixels of the image, held upright.
 
     Raises
     ------
@@ -54,12 +56,17 @@ def read_rows(
     >>> [row.text() for row in read_rows("examples/rows/number.png", pattern="20dd")]
     ['2026']
     """
+    forms = None
+    if isinstance(pattern, str):
+        forms = parse_forms(pattern)
+    elif pattern is not None:
+        forms = (Form(pattern, ("",) * len(pattern)),)
     page = read_page(
         source,
         model or load_model(),
         name=name_of(source),
         polarity=Polarity(polarity),
-        pattern=parse_pattern(pattern) if isinstance(pattern, str) else pattern,
+        forms=forms,
     )
     return page.rows
 

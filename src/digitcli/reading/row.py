@@ -51,17 +51,30 @@ class Digit:
 
 @dataclass(frozen=True)
 class Row:
-    """The digits of a row, a tuple, from left to right."""
+    """The digits of a row.
+
+    Attributes
+    ----------
+    digits : tuple of Digit
+        From left to right.
+    signs : tuple of str
+        What stands before each digit: ``-``, ``.`` for a decimal point or a comma, a space where
+        another number begins, or nothing; empty if no signs were looked for.
+    """
 
     digits: tuple[Digit, ...]
+    signs: tuple[str, ...] = ()
 
-    def text(self, min_confidence: float = 0.0) -> str:
-        """Return the digits, ``?`` for each that is doubtful."""
+    def text(self, min_confidence: float = 0.0, *, signs: bool = False) -> str:
+        """Return the digits, ``?`` for each that is doubtful, and the signs between if asked."""
         doubtful = self.doubtful(min_confidence)
-        return "".join(
+        texts = [
             "?" if place in doubtful else str(digit.digit)
             for place, digit in enumerate(self.digits)
-        )
+        ]
+        if signs and self.signs:
+            texts = [sign + text for sign, text in zip(self.signs, texts, strict=True)]
+        return "".join(texts)
 
     def doubtful(self, min_confidence: float) -> frozenset[int]:
         """Return the places of the digits without which the row reaches a confidence."""
@@ -71,6 +84,12 @@ class Row:
             if float(np.prod(rest)) >= min_confidence:
                 return frozenset(order[:count])
         return frozenset(order)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Top and bottom of its digits, on the median."""
+        tops, bottoms = (float(np.median([d.box[side] for d in self.digits])) for side in (1, 3))
+        return tops, bottoms
 
     @property
     def confidence(self) -> float:

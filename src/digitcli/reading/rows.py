@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Row
 from digitcli.reading.transcribe import SURE, Texts, read_frame, read_row, see_frame
 from digitcli.reading.ways import LEAST_SIDE, Way, ways
-from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of, upright_size
+from digitcli.seeing.decode import SIGHT, Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
 from digitcli.seeing.pieces import Regions
@@ -61,59 +60,6 @@ PRINT = 1.0
 """which exceed WRITING by less than this on average."""
 MOST_MARKS = 600
 """A picture with more marks than this, specks aside, is no page of digits."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """A picture and the rows in it.
-
-    Attributes
-    ----------
-    picture : ndarray of uint8, shape (height, width) or (height, width, 3)
-        The picture, reduced if it is large.
-    seen : list of Row
-        The rows, with boxes in pixels of `picture`;
-    rows : list of Row
-        and with boxes in pixels of the file, held upright.
-    """
-
-    picture: Picture
-    seen: list[Row]
-    rows: list[Row]
-
-
-def read_page(
-    image: AnyImage,
-    model: Model,
-    *,
-    name: str | None = None,
-    polarity: Polarity = Polarity.AUTO,
-    pattern: Pattern | None = None,
-) -> Page:
-    """Read every row of handwritten digits in an image file.
-
-    Parameters
-    ----------
-    image : path, binary file object, bytes, array or Pillow image
-        As `digitcli.read_digit` takes it.
-    model : Model
-    name : str, optional
-        What error messages call the image; the path by default.
-    polarity, pattern
-        As for `read_rows`.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be read as an image, holds no ink or no row with the pattern.
-    """
-    picture = decode(image, name, sight=PAGE_SIDE)
-    try:
-        rows = read_rows(picture, model, polarity=polarity, pattern=pattern)
-    except ImageError as error:
-        raise ImageError(f"{name or name_of(image)} {error}") from None
-    scale = upright_size(image)[0] / picture.shape[1]
-    return Page(picture, rows, [row.scaled(scale) for row in rows])
 
 
 def read_rows(

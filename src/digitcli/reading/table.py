@@ -30,6 +30,8 @@ SIDE = 2048
 """Larger pictures are reduced to this longer side;"""
 GRID_SIDE = 1200
 """rules are looked for in one no larger than this."""
+DOT = 0.07
+"""Marks on squared paper are larger than this share of its squares."""
 SQUARES, SQUARE = 12, 1.2
 """Grids of so many rows or columns, whose cells are longer than wide by less than this factor, are
 squared paper."""
@@ -239,26 +241,46 @@ def _without_sides(
 
     Its numbers stand below each other, or in the squares of the paper.
     """
-    automatic = polarity is Polarity.AUTO
     small = shrink(bare, GRID_SIDE)
-    way = next(ways(View(small), polarity if automatic else DARK))
-    if isinstance(way, ImageError):
-        return None, dark_ink
-    found = Regions.of(way.ink.mask)
     for squares in ruled.grids:
         if _is_squared(squares):
-            marks = (found.size > STROKE * _pitch(squares)) & (found.size < 2 * _pitch(squares))
+            found = _strokes(small, DARK)
+            marks = (found.size > DOT * _pitch(squares)) & (found.size < 2 * _pitch(squares))
             marked = [_edges(found, number) for number in np.flatnonzero(marks).tolist()]
             if grid := by_squares(squares, marked):
                 return grid, dark_ink
+    automatic = polarity is Polarity.AUTO
     try:
         rows = read_rows(bare, model, polarity=polarity if automatic else DARK)
     except ImageError:
         return None, dark_ink
     boxes = [[_scaled(digit.box, 1 / scale) for digit in row.digits] for row in rows]
-    if automatic and not _is_dark(View(small).values, boxes):
-        dark_ink = not dark_ink
-    return by_alignment(_with_strokes(boxes, found)), dark_ink
+    as_held = not automatic or _is_dark(View(small).values, boxes)
+    found = _strokes(small, DARK if as_held else Polarity.LIGHT_ON_DARK)
+    return by_alignment(_with_strokes(_merged(boxes), found)), dark_ink is as_held
+
+
+def _strokes(picture: Picture, polarity: Polarity) -> Regions:
+    """Return the pieces of ink of a picture, as it is usually seen; none if there is none."""
+    way = next(ways(View(picture), polarity))
+    if isinstance(way, ImageError):
+        return Regions.of(np.zeros(picture.shape[:2], np.bool_))
+    return Regions.of(way.ink.mask)
+
+
+def _merged(rows: list[list[Box]]) -> list[list[Box]]:
+    """Take rows that stand beside each other for one."""
+    merged: list[list[Box]] = []
+    for row in rows:
+        level = float(np.median([(box[1] + box[3]) / 2 for box in row]))
+        for other in merged:
+            top, bottom = (float(np.median([box[side] for box in other])) for side in (1, 3))
+            if top < level < bottom:
+                other += row
+                break
+        else:
+            merged.append(list(row))
+    return merged
 
 
 def _with_strokes(rows: list[list[Box]], found: Regions) -> list[list[Box]]:

@@ -8,6 +8,7 @@ doubt the row is cut, and the texts that either reader finds likely are weighed 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,11 +25,13 @@ from digitcli.reading.uncut import (
     BLANK,
     COLUMN,
     SHARE,
-    columns_of,
+    SIGNS,
     likelihoods,
     likely_texts,
     row_image,
+    signed_columns,
     spans,
+    without_signs,
 )
 from digitcli.reading.ways import Way
 from digitcli.seeing.ink import Ink
@@ -57,6 +60,11 @@ MISPLACED, LOST = 0.02, 0.3
 ink spans less than"""
 COVERED = 0.8
 """this share of the row that the whole picture shows."""
+SPACE, WIDER, ALONE = 0.9, 2.5, 1.3
+"""Two numbers are apart by at least this share of the height, and so many times farther than digits
+of one are; where no two digits are near each other, by at least the last share."""
+SEEN = 0.5
+"""A sign that is this probable is there."""
 HIGH = 0.75
 """Two strokes side by side that are both this high, against the whole, are no one digit."""
 FAR = 0.01
@@ -98,6 +106,8 @@ class Look(NamedTuple):
     ----------
     columns : ndarray of float32, shape (columns, 11)
         As `columns_of` returns them.
+    signed : ndarray of float32, shape (columns, OUTPUTS)
+        As `signed_columns` returns them.
     left, scale : float
         Where the first column begins in the picture, and columns for each of its pixels.
     place : Place
@@ -106,6 +116,7 @@ class Look(NamedTuple):
     """
 
     columns: Float32Array
+    signed: Float32Array
     left: float
     scale: float
     place: Place
@@ -115,7 +126,8 @@ class Look(NamedTuple):
 def look_at(dark: Float32Array, place: Place, slope: float = 0.0, share: float = SHARE) -> Look:
     """Look along a row without cutting it."""
     image, left, scale = row_image(dark, place, slope, share)
-    return Look(columns_of(image), left, scale / COLUMN, place, slope)
+    signed = signed_columns(image)
+    return Look(without_signs(signed), signed, left, scale / COLUMN, place, slope)
 
 
 class Texts(NamedTuple):
@@ -180,7 +192,8 @@ def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:
 def read_frame(seen: Texts, ink: Ink, model: Model) -> tuple[Row, bool]:
     """Return a picture's row, and whether the model recognises all of its digits."""
     (spelled,) = _spelled([seen], seen.texts[:1], ink, model)
-    return spelled.row.with_confidence(seen.probability), spelled.recognised
+    row = _signed(spelled.row, _clearest([seen], seen.text))
+    return row.with_confidence(seen.probability), spelled.recognised
 
 
 def read_row(
@@ -224,7 +237,7 @@ def read_row(
             return None
         (read,) = _spelled([seen], [seen.text], way.ink, model)
         if read.recognised:
-            return read.row.with_confidence(seen.probability)
+            return _signed(read.row, look).with_confidence(seen.probability)
     if not cuts:
         return None
     trust = CLEAN if _is_clean(way.dark) else ON_PAPER
@@ -232,9 +245,33 @@ def read_row(
         if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
             seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
     elif recognised := _recognised(seen, frame, trust, way.ink, model):
-        return recognised
+        return _signed(recognised, look)
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
-    return _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
+    agreed = _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
+    return _signed(agreed, look) if agreed else None
+
+
+def _signed(row: Row, look: Look) -> Row:
+    """Put signs before the digits of a row where they are seen, and spaces between numbers."""
+    chances = np.exp(look.signed[:, BLANK + 1 :])
+    boxes = [digit.box for digit in row.digits]
+    height = float(np.median([bottom - top for _, top, _, bottom in boxes]))
+    gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
+    near = [gap for gap in gaps if gap < SPACE * height]
+    apart = max(SPACE * height, WIDER * float(np.median(near))) if near else ALONE * height
+    if len(gaps) > 2 and not near:
+        apart = np.inf  # a digit a box
+    middles = [((box[0] + box[2]) / 2 - look.left) * look.scale for box in boxes]
+    signs = []
+    for place, middle in enumerate(middles):
+        before = middles[place - 1] if place else 0
+        between = chances[max(0, round(before)) : max(0, round(middle)) + 1].max(0, initial=0.0)
+        sign = " " if place and gaps[place - 1] >= apart else ""
+        if between.max(initial=0.0) >= SEEN:
+            seen = SIGNS[int(between.argmax())]
+            sign += "" if seen == "." and (sign or not place) else seen
+        signs.append(sign)
+    return replace(row, signs=tuple(signs))
 
 
 def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place, float]:

@@ -15,9 +15,11 @@ STRAY = 0.08
 GAP = 0.3
 """which is at least as wide as this share of the height,"""
 JOINED = 0.15
-"""and on whose sides no more than this share of the numbers are too near to be two."""
+"""and on whose sides no more than this share of what the columns hold is too near to be of two."""
 WITHIN = 1.1
 """Digits that are higher than this share of the squares do not keep to them."""
+SIGN = 0.4
+"""Marks that are smaller than this share of the squares are signs, or specks."""
 SAME_ROW = 0.5
 """Boxes whose middles differ by less than this share of their height stand in one row."""
 ROOM = 0.5
@@ -94,12 +96,17 @@ def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
     if not marks or np.median([box[3] - box[1] for box in marks]) > WITHIN * pitch:
         return None
     places = {(cell.row, cell.column): cell for cell in cells}
-    used = np.zeros((squares.rows, squares.columns), np.bool_)
+    # row and column 0 are left free around the squares
+    used, small = (np.zeros((squares.rows + 2, squares.columns + 2), np.bool_) for _ in range(2))
     for left, top, right, bottom in marks:
         off = np.hypot(*(middles - [(left + right) / 2, (top + bottom) / 2]).T)
         nearest = cells[int(off.argmin())]
         if off.min() <= pitch:
-            used[nearest.row, nearest.column] = True
+            large = max(right - left, bottom - top) >= SIGN * pitch
+            (used if large else small)[nearest.row + 1, nearest.column + 1] = True
+    beside = np.zeros_like(used)
+    beside[:, 1:-1] = used[:, 2:] | used[:, :-2]  # signs stand beside digits
+    used = (used | small & beside)[1:-1, 1:-1]
     columns = runs(np.asarray(used.any(0)))
     rows = np.flatnonzero(used.any(1)).tolist()
     if len(rows) < 2 or len(columns) < 2:
@@ -189,9 +196,16 @@ def gaps_between(rows: list[list[Box]], least: float, apart: float) -> list[floa
         if crossed <= stray < before:
             since = place
         elif before <= stray < crossed and since is not None and place - since >= least:
-            middle = (since + place) / 2
-            if _parts(rows, middle, apart):
-                gaps.append(middle)
+            gaps.append((since + place) / 2)
+    while gaps:
+        joined = [
+            _joined(rows, edges[1], (edges[0], edges[2]), apart)
+            for edges in zip([-np.inf, *gaps[:-1]], gaps, [*gaps[1:], np.inf], strict=True)
+        ]
+        worst = int(np.argmax(joined))
+        if joined[worst] <= JOINED:
+            break
+        del gaps[worst]
     return gaps
 
 
@@ -199,16 +213,19 @@ def _ends(box: Box) -> tuple[tuple[float, int], tuple[float, int]]:
     return (box[0], 1), (box[2], -1)
 
 
-def _parts(rows: list[list[Box]], middle: float, apart: float) -> bool:
-    """Whether hardly anything on one side of a place is near to what is on the other."""
-    near, beside = 0, 1
+def _joined(
+    rows: list[list[Box]], gap: float, ends: tuple[float, float], apart: float
+) -> float:
+    """Share of what two columns hold that is too near to be of two numbers."""
+    near = before = after = 0
     for row in rows:
-        left = [box[2] for box in row if box[0] + box[2] < 2 * middle]
-        right = [box[0] for box in row if box[0] + box[2] >= 2 * middle]
-        gap = min(right, default=np.inf) - max(left, default=-np.inf)
-        near += gap < apart
-        beside += bool(left and right)
-    return near <= JOINED * beside
+        middles = [((box[0] + box[2]) / 2, box) for box in row]
+        left = [box[2] for middle, box in middles if ends[0] < middle < gap]
+        right = [box[0] for middle, box in middles if gap <= middle < ends[1]]
+        before += bool(left)
+        after += bool(right)
+        near += bool(left and right and min(right) - max(left) < apart)
+    return near / max(1, min(before, after))
 
 
 def _straight(box: Box, slope: float) -> Box:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -24,6 +24,12 @@ EDGE = 0.5
 WHOLE, MOSTLY = 0.8, 0.6
 """A rule is seen along this share of the way from one that it meets to the next, somewhere, or of
 its whole length if it meets several: strokes are shorter or go astray."""
+DARKER, THICKER, UNBROKEN = 1.5, 1.3, 0.93
+"""Strokes of digits below each other are darker and thicker than rules; rules that are, as those
+around a table, are seen along all of their length."""
+MANY, UNEVEN = 12, 0.8
+"""Where there are so many rules, one that is nearer to both neighbours than this share of the usual
+distance, and these as far from each other as usual, is made of strokes."""
 SEVERAL = 4
 LONGEST = 0.3
 """What is as long as this share of the picture's side is a rule even if it meets no others."""
@@ -35,10 +41,11 @@ leans by no more against them."""
 BETWEEN, CLOSED = 0.25, 0.5
 """Where fewer than this share of the sides of a row or a column are there, it is a gap between
 boxes; a box has this share of each side."""
-INSET = 5.0
-"""So many pixels at the ends of a side, or a quarter of it, do not count."""
-SLIM = 0.28
-"""Two rules nearer than this share of the usual distance are one double rule."""
+INSET = 3.0
+"""So many pixels at the ends of a side, where rules meet, or a quarter of it, do not count."""
+DOUBLE, SLIM = 2.5, 0.1
+"""Two rules nearer than so many times their thickness, or this share of the usual distance, are one
+double rule."""
 OPEN = 0.25
 """Where rules go on beyond the outermost one across by this share of the usual distance, or more,
 there are cells open to that side;"""
@@ -123,7 +130,12 @@ def find_ruled(dark: Float32Array) -> Ruled:
     down, hat_down = find_tracks(np.ascontiguousarray(dark.T))
     grids = []
     rules = [
-        [track for track in tracks if track.last - track.first >= LONGEST * side]
+        [
+            track
+            for track in tracks
+            if track.last - track.first >= LONGEST * side
+            and track.seen_between(track.first, track.last + 1) >= UNBROKEN
+        ]
         for tracks, side in ((across, dark.shape[1]), (down, dark.shape[0]))
     ]
     for meeting in _meeting(across, down, near):
@@ -195,13 +207,47 @@ def _meeting(
         alive = [flat, upright]
     for flat, upright in _together(meets & alive[0][:, None] & alive[1]):
         tracks = [across[number] for number in flat], [down[number] for number in upright]
-        usual = _usual_strength([*tracks[0], *tracks[1]])
-        kept = [[one for one in own if one.strength >= FAINT * usual] for own in tracks]
+        strength = _usual([*tracks[0], *tracks[1]], lambda track: track.strength)
+        thick = _usual([*tracks[0], *tracks[1]], lambda track: track.thick)
+        kept = [
+            [
+                one
+                for one in own
+                if one.strength >= FAINT * strength and not _is_written(one, strength, thick)
+            ]
+            for own in tracks
+        ]
         long = [_long(own) for own in kept]
-        yield tuple(
-            [one for one in own if one in main or _goes_on(one, other)]
+        flats, uprights = (
+            _regular(
+                [
+                    one
+                    for one in own
+                    if one in main or _goes_on(one, other) or _is_part(one, main, near)
+                ],
+                float(np.mean([one.level.mean() for one in other] or [0.0])),
+            )
             for own, main, other in zip(kept, long, long[::-1], strict=True)
-        )  # type: ignore[misc]
+        )
+        yield flats, uprights
+
+
+def _regular(tracks: list[Track], at: float) -> list[Track]:
+    """Leave out what lies between two neighbours among many rules that are evenly apart."""
+    if len(tracks) < MANY:
+        return tracks
+    tracks = sorted(tracks, key=lambda track: float(track.at(at)))
+    levels = np.array([float(track.at(at)) for track in tracks])
+    usual = float(np.median(np.diff(levels)))
+    kept = [tracks[0]]
+    level = levels[0]
+    for track, own, after in zip(tracks[1:], levels[1:], [*levels[2:], np.inf], strict=True):
+        between = own - level < UNEVEN * usual and after - own < UNEVEN * usual
+        if between and abs(after - level - usual) < (1 - UNEVEN) * usual:
+            continue
+        kept.append(track)
+        level = own
+    return kept
 
 
 def _long(tracks: list[Track]) -> list[Track]:
@@ -213,22 +259,43 @@ def _long(tracks: list[Track]) -> list[Track]:
 def _goes_on(track: Track, others: list[Track]) -> bool:
     """Whether a short rule goes on for more than one cell: the strokes of a 1 or a 4 do not."""
     places = sorted(crossing(track, other)[0] for other in others)
-    ways = pairwise(places)
-    return sum(track.seen_between(*ends) >= WHOLE for ends in ways) > 1
+    return sum(seen >= UNBROKEN for seen in _seen(track, places)) > 1
 
 
-def _usual_strength(tracks: list[Track]) -> float:
-    """How dark most of the length of some rules is."""
-    strong = np.array([track.strength for track in tracks])
-    order = np.argsort(strong)
+def _seen(track: Track, places: list[float]) -> list[float]:
+    """Return along which share of the ways between places a track is seen, their ends aside."""
+    return [
+        track.seen_between(first + inset, last - inset)
+        for first, last in pairwise(places)
+        for inset in (min(INSET, (last - first) / 4),)
+    ]
+
+
+def _is_part(track: Track, rules: list[Track], near: float) -> bool:
+    """Whether a short stretch lies where one of some rules would go on."""
+    middle = (track.first + track.last) / 2
+    level = float(track.at(middle))
+    return any(abs(float(rule.at(middle)) - level) <= near / 2 for rule in rules)
+
+
+def _usual(tracks: list[Track], of: Callable[[Track], float]) -> float:
+    """What most of the length of some rules has."""
+    values = np.array([of(track) for track in tracks])
+    order = np.argsort(values)
     total = np.cumsum([tracks[number].last - tracks[number].first for number in order])
-    return float(strong[order][np.searchsorted(total, total[-1] / 2)])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _is_written(track: Track, strength: float, thick: float) -> bool:
+    """Whether a track is made of the strokes of digits below each other."""
+    unlike = track.strength > DARKER * strength and track.thick > THICKER * thick
+    return unlike and track.seen_between(track.first, track.last + 1) < UNBROKEN
 
 
 def _is_rule(track: Track, others: list[Track], slope: float) -> bool:
     """Whether a track goes all the way from one of the rules that it meets to the next."""
     places = sorted(crossing(track, other)[0] for other in others)
-    seen = np.array([track.seen_between(*ends) for ends in pairwise(places)])
+    seen = np.array(_seen(track, places))
     long = np.diff(places)
     if len(seen) >= SEVERAL and (seen * long).sum() >= MOSTLY * long.sum():
         return True
@@ -307,11 +374,12 @@ def _single(tracks: list[Track], at: float) -> list[Track]:
     gaps = np.diff(levels)
     if len(gaps) < 2:
         return tracks
-    usual = float(np.median(gaps[gaps > SLIM * np.median(gaps)]))
+    thick = float(np.median([track.thick for track in tracks]))
+    limit = max(DOUBLE * thick + 2, SLIM * float(np.median(gaps[gaps > SLIM * gaps.max()])))
     kept = [tracks[0]]
     level = levels[0]
     for track, own in zip(tracks[1:], levels[1:], strict=True):
-        if own - level < SLIM * usual:
+        if own - level < limit:
             longer = max(kept[-1], track, key=lambda one: one.last - one.first)
             shorter = kept[-1] if longer is track else track
             kept[-1] = _both(longer, shorter)
