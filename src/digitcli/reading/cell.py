@@ -34,15 +34,15 @@ GRAIN = 5.0
 """nor is less than so many times the grain of the paper,"""
 OF_PEN = 0.25
 """nor less than this share of what the pens of the table mostly have."""
-DARKEST = 0.985
-"""What is darker than this share of a cell may be ink."""
+DARKEST, FEWEST = 0.003, 10
+"""Ink is at least as dark as this share of a cell, or so many of its pixels."""
 INK = 0.36
 """A pixel with this share of its cell's contrast is ink."""
-SPECK = 0.12
+SPECK = 0.08
 """Ink that is smaller than this share of the height of the cell is dirt,"""
-LOWEST = 0.2
+LOWEST = 0.12
 """and cells without any that is this high are blank."""
-WRITTEN = 0.3
+WRITTEN = 0.4
 """What a cell holds is taken for a number if it is this probable,"""
 DOUBT = 0.25
 """and so much counts the model's doubt that its digits are digits at all."""
@@ -111,7 +111,9 @@ class CellView:
         self.dark = dark - np.float32(self.paper)
         inside = self.dark[self.inner]
         self.grain = 1.4826 * float(median(np.abs(inside)))
-        self.contrast = float(quantile(inside, DARKEST))
+        self.contrast = float(
+            quantile(inside, 1 - max(DARKEST, FEWEST / max(inside.size, 2 * FEWEST)))
+        )
 
 
 def _outward(
@@ -183,16 +185,20 @@ def _is_number(row: Row, ink: Ink, model: Model) -> float:
     Each is looked at with all of its ink and without its smaller pieces, such as a minus before it.
     """
     images: list[NDArray[np.uint8]] = []
-    for digit in row.digits:
+    owners = []
+    for place, digit in enumerate(row.digits):
         left, top, right, bottom = digit.box
         mask = ink.mask[top:bottom, left:right]
-        if mask.any():
-            found = Regions.of(mask)
-            main = found.labels == int(found.area.argmax()) + 1
-            images += [digit_image(_trimmed(part, left, top), ink) for part in (mask, main)]
+        found = Regions.of(mask)
+        looks = [mask] if len(found.area) else []
+        if len(found.area) > 1:
+            looks.append(found.labels == int(found.area.argmax()) + 1)
+        images += [digit_image(_trimmed(look, left, top), ink) for look in looks]
+        owners += [place] * len(looks)
     if not images:
         return 1.0
-    return float(model.is_digit(np.stack(images)).reshape(-1, 2).max(1).min())
+    likely = model.is_digit(np.stack(images))
+    return float(min(likely[np.equal(owners, place)].max() for place in set(owners)))
 
 
 def _trimmed(mask: Mask, left: int, top: int) -> Candidate:

@@ -176,19 +176,21 @@ def tables_of(picture: Picture, model: Model, *, polarity: Polarity = Polarity.A
     values = View(small).values
     scale = picture.shape[1] / small.shape[1]
     polarities = (True, False) if polarity is Polarity.AUTO else (polarity is DARK,)
-    seen = [(dark, find_ruled(1 - values if dark else values)) for dark in polarities]
-    for dark_ink, ruled in seen:
+    seen: dict[bool, Ruled] = {}
+    for dark_ink in polarities:
+        ruled = seen[dark_ink] = find_ruled(1 - values if dark_ink else values)
         if grids := tables_among(ruled.grids):
             return [
                 _read_grid(grid, ruled, picture, scale, dark_ink, model)
                 for grid in _in_reading_order(grids)
             ]
-    dark_ink, ruled = seen[0]
+    dark_ink = polarities[0]
+    ruled = seen[dark_ink]
     bare = _bare(picture, ruled, scale, dark_ink)
     grid, dark_ink = _without_sides(bare, ruled, scale, dark_ink, model, polarity)
     if grid is None:
         return []
-    ruled = dict(seen).get(dark_ink, ruled)
+    ruled = seen.get(dark_ink, ruled)
     return [_read_grid(grid, ruled, picture, scale, dark_ink, model)]
 
 

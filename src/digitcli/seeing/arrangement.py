@@ -213,9 +213,7 @@ def _ends(box: Box) -> tuple[tuple[float, int], tuple[float, int]]:
     return (box[0], 1), (box[2], -1)
 
 
-def _joined(
-    rows: list[list[Box]], gap: float, ends: tuple[float, float], apart: float
-) -> float:
+def _joined(rows: list[list[Box]], gap: float, ends: tuple[float, float], apart: float) -> float:
     """Share of what two columns hold that is too near to be of two numbers."""
     near = before = after = 0
     for row in rows:

@@ -335,19 +335,43 @@ def _chains(
 
 def _linked(parts: list[Track], side: int) -> list[Track]:
     """Link stretches that go on in each other; the longest tell best where they go."""
+    tracks: list[Track] = []
     for _ in range(LINKINGS):
-        tracks: list[Track] = []
+        tracks = []
+        known = np.empty((len(parts), 5))
         for part in sorted(parts, key=lambda part: part.first - part.last):
-            fits = [_off(track, part, side) for track in tracks]
+            near = _may_go_on(known[: len(tracks)], part, side)
+            fits = [_off(tracks[number], part, side) for number in near]
             best = int(np.argmin(fits)) if fits else 0
             if fits and fits[best] <= 1:
-                tracks[best] = tracks[best].joined(part)
+                place = near[best]
+                tracks[place] = tracks[place].joined(part)
             else:
+                place = len(tracks)
                 tracks.append(part)
+            known[place] = _extent(tracks[place])
         if len(tracks) == len(parts):
             break
         parts = tracks
     return [track for track in tracks if track.seen_between(track.first, track.last + 1) >= COVERED]
+
+
+def _extent(track: Track) -> tuple[float, float, float, float, float]:
+    """Where it begins and ends, its highest and lowest level, and its strength."""
+    level = track.level
+    return track.first, track.last, float(level.min()), float(level.max()), track.strength
+
+
+def _may_go_on(known: NDArray[np.float64], part: Track, side: int) -> list[int]:
+    """Return the numbers of the rules that a stretch might be part of, by their extents alone."""
+    first, last, upper, lower, strength = known.T
+    gap = np.maximum(np.maximum(part.first - last, first - part.last), 0)
+    room = JITTER + (BENT + STEEPEST) * gap + STEEPEST * (part.last - part.first)
+    level = part.level
+    near = (gap <= LONGEST_GAP * side) & (level.max() >= upper - room)
+    near &= (level.min() <= lower + room) & (strength <= MIXED * part.strength)
+    near &= part.strength <= MIXED * strength
+    return [int(number) for number in np.flatnonzero(near)]
 
 
 def _off(track: Track, part: Track, side: int) -> float:
