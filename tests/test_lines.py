@@ -15,9 +15,10 @@ from digitcli.errors import ImageError, UsageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
-from digitcli.reading.page import read_page, read_rows
-from digitcli.reading.pattern import parse_pattern
+from digitcli.reading.page import read_page, read_rows_of
+from digitcli.reading.pattern import parse_forms, parse_pattern
 from digitcli.reading.row import Digit, Row
+from digitcli.reading.rows import read_rows
 from digitcli.reading.search import best_way
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
 from digitcli.seeing.morphology import label
@@ -268,6 +269,31 @@ def test_a_part_that_the_network_is_sure_of_is_more_probably_a_whole_digit() -> 
 def test_what_is_no_pattern_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--pattern"):
         parse_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "forms"),
+    [
+        ("2d", [("", "")]),
+        ("-?d", [("-",), ("",)]),
+        ("dd.d", [("", "", ".")]),
+        ("d?d d", [("", "", " "), ("", " ")]),
+    ],
+)
+def test_patterns_with_signs_and_what_may_be_left_out(
+    text: str, forms: list[tuple[str, ...]]
+) -> None:
+    assert [form.signs for form in parse_forms(text)] == forms
+
+
+def test_a_row_has_the_form_that_is_as_long_as_it_is_read_freely(model: Model) -> None:
+    image = np.asarray(page("2074", "36"))
+    rows = read_rows_of(image, model, parse_forms("d?d?dd"))
+    assert [row.text() for row in rows] == ["2074", "36"]
+    assert [row.signs for row in read_rows_of(image, model, parse_forms("d?d?d.d"))] == [
+        ("", "", "", "."),
+        ("", "."),
+    ]
 
 
 @pytest.mark.parametrize("pattern", [None, "dd", "ddd", "[0-4]d"])

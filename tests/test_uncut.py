@@ -18,6 +18,7 @@ from digitcli.reading.uncut import (
     likelihoods,
     likely_texts,
     row_image,
+    signed_columns,
     spans,
 )
 
@@ -122,7 +123,10 @@ def test_the_network_is_what_its_layers_say() -> None:
         long = long + np.maximum(seen, 0)
     odds = long @ layers[7][0] + layers[7][1]
     expected = odds - np.log(np.exp(odds).sum(1, keepdims=True))
-    np.testing.assert_allclose(columns_of(image), expected, atol=1e-3)
+    np.testing.assert_allclose(signed_columns(image), expected, atol=1e-3)
+    digits = columns_of(image)
+    np.testing.assert_allclose(np.exp(digits).sum(1), 1, atol=1e-4)
+    np.testing.assert_allclose(digits[:, :BLANK], expected[:, :BLANK], atol=1e-3)
 
 
 def test_a_row_is_cut_out_where_it_is() -> None:

@@ -129,8 +129,9 @@ def _with_form(row: Row, forms: tuple[Form, ...]) -> Row:
     fitting = [form for form in forms if _has(row, form.places)]
     seen = row.signs or ("",) * len(row.digits)
 
-    def misses(form: Form) -> int:
-        return sum(sign != own for sign, own in zip(form.signs, seen, strict=True))
+    def misses(form: Form) -> tuple[int, int]:
+        wrong = sum(sign != own for sign, own in zip(form.signs, seen, strict=True))
+        return wrong, sum(map(bool, form.signs))
 
     return replace(row, signs=min(fitting, key=misses).signs)
 
