@@ -60,6 +60,8 @@ PRINT = 1.0
 """which exceed WRITING by less than this on average."""
 MOST_MARKS = 600
 """A picture with more marks than this, specks aside, is no page of digits."""
+MOST_PIECES = 8000
+"""With more pieces of ink, specks among them, no picture is."""
 
 
 def read_rows(
@@ -303,7 +305,7 @@ def _is_clear(rows: list[Row]) -> bool:
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
     """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
     found = Regions.of(way.ink.mask)
-    if way.kind == "last" and len(found.area) > MOST_MARKS:
+    if len(found.area) > (MOST_MARKS if way.kind == "last" else MOST_PIECES):
         return []
     rows = find_rows(found, way.ink.mask.shape)
     known: dict[int, Row | None] = {}

@@ -179,11 +179,12 @@ def tables_of(picture: Picture, model: Model, *, polarity: Polarity = Polarity.A
     seen: dict[bool, Ruled] = {}
     for dark_ink in polarities:
         ruled = seen[dark_ink] = find_ruled(1 - values if dark_ink else values)
-        if grids := tables_among(ruled.grids):
-            return [
-                _read_grid(grid, ruled, picture, scale, dark_ink, model)
-                for grid in _in_reading_order(grids)
-            ]
+        read = [
+            _read_grid(grid, ruled, picture, scale, dark_ink, model)
+            for grid in _in_reading_order(tables_among(ruled.grids))
+        ]
+        if tables := [table for table in read if _is_of_numbers(table)]:
+            return tables
     dark_ink = polarities[0]
     ruled = seen[dark_ink]
     bare = _bare(picture, ruled, scale, dark_ink)
@@ -191,7 +192,13 @@ def tables_of(picture: Picture, model: Model, *, polarity: Polarity = Polarity.A
     if grid is None:
         return []
     ruled = seen.get(dark_ink, ruled)
-    return [_read_grid(grid, ruled, picture, scale, dark_ink, model)]
+    table = _read_grid(grid, ruled, picture, scale, dark_ink, model)
+    return [table] if _is_of_numbers(table) else []
+
+
+def _is_of_numbers(table: Table) -> bool:
+    """Whether anything was read in a table, or it is empty: letters have strokes like rules."""
+    return any(cell.text for cell in table.cells) or all(cell.is_read for cell in table.cells)
 
 
 def tables_among(grids: list[Grid]) -> list[Grid]:

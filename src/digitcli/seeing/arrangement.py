@@ -18,6 +18,8 @@ JOINED = 0.15
 """and on whose sides no more than this share of what the columns hold is too near to be of two."""
 WITHIN = 1.1
 """Digits that are higher than this share of the squares do not keep to them."""
+FULL = 0.5
+"""Squares of which this share is written in are the cells of a table."""
 SIGN = 0.4
 """Marks that are smaller than this share of the squares are signs, or specks."""
 SAME_ROW = 0.5
@@ -88,7 +90,8 @@ def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
     Returns
     -------
     Grid or None
-        None if the marks are larger than squares, or stand in one row or one column.
+        The squares themselves if most of them are written in; None if the marks are larger than
+        squares, or stand in one row or one column.
     """
     cells = [cell for cell in squares.cells if cell.rows == cell.columns == 1]
     middles = np.array([np.mean(cell.corners, axis=0) for cell in cells])
@@ -107,6 +110,8 @@ def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
     beside = np.zeros_like(used)
     beside[:, 1:-1] = used[:, 2:] | used[:, :-2]  # signs stand beside digits
     used = (used | small & beside)[1:-1, 1:-1]
+    if used.mean() >= FULL:
+        return squares
     columns = runs(np.asarray(used.any(0)))
     rows = np.flatnonzero(used.any(1)).tolist()
     if len(rows) < 2 or len(columns) < 2:

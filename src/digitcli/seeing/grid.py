@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from digitcli.seeing.morphology import Float32Array
 from digitcli.seeing.tracks import Track, find_tracks
 
+MOST_TRACKS, MOST_CELLS = 400, 2500
+"""So many rules in each direction are looked at, the longest; more cells are a pattern."""
+CLOSE, MOST_STEPS = 0.05, 8
+"""Where rules cross is known to so many pixels, or after so many steps."""
 NEAR = 0.012
 """Rules meet that end so far from each other, as a share of the picture's longer side."""
 LEAST_NEAR = 4.0
@@ -128,6 +132,7 @@ def find_ruled(dark: Float32Array) -> Ruled:
     near = max(LEAST_NEAR, NEAR * max(dark.shape))
     across, hat_across = find_tracks(dark)
     down, hat_down = find_tracks(np.ascontiguousarray(dark.T))
+    across, down = (sorted(own, key=_length)[-MOST_TRACKS:] for own in (across, down))
     grids = []
     rules = [
         [
@@ -146,13 +151,19 @@ def find_ruled(dark: Float32Array) -> Ruled:
     return Ruled(grids, *rules)
 
 
+def _length(track: Track) -> float:
+    return track.last - track.first
+
+
 def crossing(flat: Track, upright: Track) -> Point:
     """Return where two rules cross, or would."""
-    x = (upright.level.mean()) * 1.0
-    y = 0.0
-    for _ in range(6):
+    x = float(upright.level.mean())
+    y = float(flat.at(x))
+    for _ in range(MOST_STEPS):
+        before, x = x, float(upright.at(y))
         y = float(flat.at(x))
-        x = float(upright.at(y))
+        if abs(x - before) < CLOSE:
+            break
     return x, y
 
 
@@ -194,14 +205,12 @@ def _meeting(
             float(np.median([tracks[number].slope for number in np.flatnonzero(own)] or [0.0]))
             for tracks, own in ((across, flat), (down, upright))
         ]
-        flat &= [
-            bool(two) and _is_rule(one, [down[n] for n in np.flatnonzero(row)], slopes[0])
-            for one, row, two in zip(across, own, flat, strict=True)
-        ]
-        upright &= [
-            bool(two) and _is_rule(one, [across[n] for n in np.flatnonzero(row)], slopes[1])
-            for one, row, two in zip(down, own.T, upright, strict=True)
-        ]
+        for number in np.flatnonzero(flat).tolist():
+            met = [down[n] for n in np.flatnonzero(own[number]).tolist()]
+            flat[number] = _is_rule(across[number], met, slopes[0])
+        for number in np.flatnonzero(upright).tolist():
+            met = [across[n] for n in np.flatnonzero(own[:, number]).tolist()]
+            upright[number] = _is_rule(down[number], met, slopes[1])
         if np.array_equal(flat, alive[0]) and np.array_equal(upright, alive[1]):
             break
         alive = [flat, upright]
@@ -334,7 +343,7 @@ def _grids_of(
 
     Boxes that stand apart, but in line, are so many grids.
     """
-    if len(flat) < 2 or len(upright) < 2:
+    if len(flat) < 2 or len(upright) < 2 or len(flat) * len(upright) > MOST_CELLS:
         return []
     middle_x = float(np.mean([track.level.mean() for track in upright]))
     middle_y = float(np.mean([track.level.mean() for track in flat]))
