@@ -42,6 +42,9 @@ LONG = 0.4
 ALIKE, ASLANT = 2.0, 0.07
 """A rule that only parts two cells is so many times thicker or darker than the others at most, and
 leans by no more against them."""
+SOLID = 0.75
+"""Sides of cells are seen along this share of their length, on average; the feet of letters in
+lines of print are not."""
 BETWEEN, CLOSED = 0.25, 0.5
 """Where fewer than this share of the sides of a row or a column are there, it is a gap between
 boxes; a box has this share of each side."""
@@ -354,6 +357,11 @@ def _grids_of(
     nodes = _nodes(flat, upright)
     flat_edges = _edges(flat, nodes[..., 0], hat_across)
     upright_edges = _edges(upright, nodes[..., 1].T, hat_down).T
+    solid = min(
+        _solid(flat, nodes[..., 0], flat_edges), _solid(upright, nodes[..., 1].T, upright_edges.T)
+    )
+    if solid < SOLID:
+        return []
     nodes, flat_edges, upright_edges = _opened(flat, upright, nodes, flat_edges, upright_edges)
     grids = []
     for rows in runs(upright_edges.mean(1) >= BETWEEN):
@@ -435,6 +443,14 @@ def _edges(
             for track, own in zip(tracks, places, strict=True)
         ]
     ).reshape(len(tracks), -1)
+
+
+def _solid(
+    tracks: list[Track], places: NDArray[np.float64], edges: NDArray[np.bool_]
+) -> float:
+    """Share of the sides of cells along which rules are seen, not only shine through, on average."""
+    seen = np.array([_seen(track, own.tolist()) for track, own in zip(tracks, places, strict=True)])
+    return float(seen[edges].mean()) if edges.any() else 0.0
 
 
 def _opened(
