@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import digitcli as package
 from digitcli.errors import ExitCode
@@ -221,3 +221,14 @@ def test_tables_that_people_filled_in(digitcli: Run, shared_data: Path) -> None:
     assert answer["cells_right"] >= 0.95
     assert answer["blanks_right"] >= 0.97
     assert answer["invented"] <= 0.01
+
+
+def test_a_page_of_print_is_no_table(digitcli: Run, tmp_path: Path) -> None:
+    page = Image.new("L", (1000, 700), 255)
+    words = "the feet of letters in lines of print are in line and so are some of their stems"
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(22)
+    for row in range(20):
+        pen.text((30, 20 + 32 * row), f"{words[row:]} {words[:row]}"[:90], 0, font)
+    page.save(tmp_path / "page.png")
+    result = digitcli("predict", "--table", "page.png")
+    assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")

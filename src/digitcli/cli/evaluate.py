@@ -190,7 +190,7 @@ def command(
 
     from digitcli.data.sources import is_folder
     from digitcli.evaluation.evaluate import checks, evaluate
-    from digitcli.model.modelfile import SHIPPED, load_model
+    from digitcli.model.modelfile import SHIPPED, is_shipped, load_model
 
     env = Environment(quiet=quiet)
     first = load_model(model)
@@ -244,7 +244,8 @@ def command(
         from digitcli.evaluation.describe import describe
         from digitcli.evaluation.report import write_report
 
-        description = describe(first, SHIPPED if model is None else model)
+        path = SHIPPED if model is None or is_shipped(model) else model
+        description = describe(first, path)
         write_report(result, report, description, originals=from_folder)
         env.say(f"report written to {report}")
     if unreadable:

@@ -32,7 +32,7 @@ def command(
         typer.Argument(
             metavar="[MODEL]",
             envvar="DIGITCLI_MODEL",
-            help="Model file.  [default: the model inside the package]",
+            help="Model file, or shipped.  [default: shipped, the model inside the package]",
             show_default=False,
             show_envvar=True,
         ),
@@ -44,10 +44,11 @@ def command(
     """Tell what a model is made of and how it was made."""
     from digitcli.evaluation.describe import describe, outline
     from digitcli.evaluation.evaluate import without_nan
-    from digitcli.model.modelfile import SHIPPED, load_model
+    from digitcli.model.modelfile import SHIPPED, is_shipped, load_model
 
     env = Environment()
-    description = describe(load_model(model), SHIPPED if model is None else model)
+    path = SHIPPED if model is None or is_shipped(model) else model
+    description = describe(load_model(model), path)
     if output is Format.JSON:
         env.answer(json.dumps(without_nan(description.to_dict()), allow_nan=False))
         return ExitCode.OK

@@ -32,7 +32,7 @@ ModelFile = Annotated[
         "--model",
         "-m",
         envvar="DIGITCLI_MODEL",
-        help="Model file.  [default: the model inside the package]",
+        help="Model file, or shipped.  [default: shipped, the model inside the package]",
         show_default=False,
     ),
 ]

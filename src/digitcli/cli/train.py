@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from digitcli.training.run import Outcome, Plan
 
 EXAMPLES = """\
-digitcli train --dataset digits
+digitcli train digits
 digitcli train --recipe quick -o quick.joblib
 digitcli train --recipe best --members 5 -o committee.joblib
 digitcli train --dataset digits --search 12 -o tuned.joblib
 digitcli train --members 8 --backend dask --scheduler tcp://head:8786 -o committee.joblib
-digitcli train --dataset my-handwriting/ --init-from model.joblib -o mine.joblib
+digitcli train my-handwriting/ --init-from shipped -o mine.joblib
 """
 
 
@@ -69,14 +69,19 @@ class Dtype(StrEnum):
 
 
 def command(
+    named: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATASET]", help="The same as --dataset.", show_default=False),
+    ] = None,
     dataset: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|FILE|FOLDER",
             help="mnist, digits, writer:N (N drawn digits), an .npz file, an IDX file with its "
-            "pair beside it, or a folder with a sub-folder per digit.",
+            "pair beside it, or a folder with a sub-folder per digit.  [default: mnist]",
+            show_default=False,
         ),
-    ] = "mnist",
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL", help="Model file to write.")
     ] = Path("model.joblib"),
@@ -249,6 +254,9 @@ def command(
     """
     from digitcli.data.sources import is_name
 
+    if named is not None and dataset not in (None, named):
+        raise UsageError(f"two datasets are named, {named} and {dataset}; leave out one of them")
+    dataset = named or dataset or "mnist"
     check_name(history, (".csv", ".json"), "--history")
     check_name(preview, (".png",), "--preview")
     check_output(output, "--output")

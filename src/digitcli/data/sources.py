@@ -21,7 +21,17 @@ OnError = Callable[[str, str], None]
 
 def is_name(source: str | os.PathLike[str]) -> bool:
     """Return whether a dataset is called by a name and not by a path."""
-    return source in NAMED or (isinstance(source, str) and source.startswith(WRITER))
+    return _name_of(source) is not None
+
+
+def _name_of(source: str | os.PathLike[str]) -> str | None:
+    """Return the name in small letters; of a file or folder called so in others, None."""
+    if not isinstance(source, str):
+        return None
+    name = source.lower()
+    if name not in NAMED and not name.startswith(WRITER):
+        return None
+    return name if name == source or not os.path.lexists(source) else None
 
 
 def is_folder(source: str | os.PathLike[str]) -> bool:
@@ -43,7 +53,7 @@ def load_dataset(
     Parameters
     ----------
     source : str or path
-        ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn),
+        In any case, ``"mnist"`` (fetched when it is not there), ``"digits"`` (inside scikit-learn),
         ``"writer:60000"`` (so many that a writer writes), an ``.npz`` file, one IDX file of a
         pair, or a folder with a sub-folder per digit.
     data_dir : path, optional
@@ -62,19 +72,20 @@ def load_dataset(
     DataError, DownloadError
         When there is no such dataset, or it is damaged.
     """
-    if source == "mnist":
+    name = _name_of(source)
+    if name == "mnist":
         from digitcli.data.mnist import load_mnist
 
         return load_mnist(data_dir, on_step=on_step)
-    if source == "digits":
+    if name == "digits":
         from digitcli.data.uci import load_digits
 
         return load_digits()
     path = Path(source)
-    if is_name(source):
+    if name is not None:
         from digitcli.data.written import load_written
 
-        return load_written(os.fspath(source).removeprefix(WRITER))
+        return load_written(name.removeprefix(WRITER))
     if path.is_dir():
         from digitcli.data.folder import load_folder
 

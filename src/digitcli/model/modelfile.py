@@ -20,6 +20,8 @@ from digitcli.model.network import Model, Network
 
 FORMAT: Final = "digitcli-model"
 VERSION: Final = 1
+NAME: Final = "shipped"
+"""What the model inside the package is called where a model file is asked for."""
 SHIPPED: Final = Path(__file__).with_name("default.joblib")
 
 MAX_FILE_BYTES: Final = 128 * 1024 * 1024
@@ -64,8 +66,13 @@ def pack_network(network: Network, *, dtype: str = "float32") -> dict[str, Any]:
     return member
 
 
+def is_shipped(path: str | os.PathLike[str] | None) -> bool:
+    """Return whether the model inside the package is meant; ``./shipped`` is a file."""
+    return path is None or os.fspath(path).lower() == NAME
+
+
 def load_model(path: str | os.PathLike[str] | None = None) -> Model:
-    """Read a model file, or the model that ships inside the package when `path` is None.
+    """Read a model file, or the model inside the package when `path` is None or ``"shipped"``.
 
     Needs neither scikit-learn nor joblib. A hostile file can at worst raise the error below: no
     code in it is run, and each size, shape and number is checked before it is used.
@@ -75,6 +82,8 @@ def load_model(path: str | os.PathLike[str] | None = None) -> Model:
     ModelError
         When the file is missing, damaged, or not a model of this version.
     """
+    if is_shipped(path):
+        path = None
     name = "the shipped model" if path is None else os.fspath(path)
     try:
         content = plainpickle.loads(_map(SHIPPED)) if path is None else read_plain(Path(path))

@@ -7,6 +7,7 @@ everything that could be answered before the next one may have to be waited for.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -87,6 +88,12 @@ def argument_paths(arguments: Iterable[str], *, recursive: bool = False) -> Iter
         yield burst
 
 
+PICTURE = re.compile(
+    rb"\x89PNG\r\n|\xff\xd8\xff|II\*\0|MM\0\*|RIFF....WEBP|\0\0\0\x0cjP|GIF8[79]a...\0", re.DOTALL
+)
+"""What files of pictures begin with."""
+
+
 def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst]:
     """Yield the paths that arrive on a file descriptor; empty ones are left out.
 
@@ -98,7 +105,13 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
     """
     end = os.fsdecode(separator)
     rest = b""
+    begun = False
     while chunk := _read(descriptor):
+        if not begun and PICTURE.match(chunk):
+            raise DigitcliError(
+                "stdin holds a picture and not paths; add --stdin-image to read the picture"
+            )
+        begun = True
         whole, found, tail = chunk.rpartition(separator)
         if not found:
             rest += chunk
@@ -109,10 +122,17 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
                 )
             continue
         if burst := [path for path in os.fsdecode(rest + whole).split(end) if path]:
-            yield _without_nul(burst)
+            yield _without_nul([_without_return(path) for path in burst])
         rest = tail
     if rest:
-        yield _without_nul([os.fsdecode(rest)])
+        yield _without_nul([_without_return(os.fsdecode(rest))])
+
+
+def _without_return(path: str) -> str:
+    """Return a path without the carriage return of a list from Windows, if that is a file."""
+    if path.endswith("\r") and not os.path.lexists(path) and os.path.lexists(path[:-1]):
+        return path[:-1]
+    return path
 
 
 def stream_image(stream: BinaryIO) -> Source | Unreadable:

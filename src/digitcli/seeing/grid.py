@@ -445,10 +445,8 @@ def _edges(
     ).reshape(len(tracks), -1)
 
 
-def _solid(
-    tracks: list[Track], places: NDArray[np.float64], edges: NDArray[np.bool_]
-) -> float:
-    """Share of the sides of cells along which rules are seen, not only shine through, on average."""
+def _solid(tracks: list[Track], places: NDArray[np.float64], edges: NDArray[np.bool_]) -> float:
+    """Share of the sides of cells along which rules are seen, and not only faintly, on average."""
     seen = np.array([_seen(track, own.tolist()) for track, own in zip(tracks, places, strict=True)])
     return float(seen[edges].mean()) if edges.any() else 0.0
 
