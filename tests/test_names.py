@@ -17,14 +17,14 @@ Run = Callable[..., CompletedProcess[str]]
 PHOTO = Path(__file__).resolve().parent.parent / "examples" / "digits" / "photo.jpg"
 
 
-def test_the_model_inside_the_package_has_a_name(digitcli: Run) -> None:
+def test_the_model_inside_the_package_has_a_name(digitcli: Run, tmp_path: Path) -> None:
     assert load_model("shipped").name == load_model().name
-    assert not is_shipped("./shipped")
+    assert not is_shipped("/models/shipped")
     named, plain = digitcli("info", "Shipped"), digitcli("info")
     assert (named.returncode, named.stdout) == (0, plain.stdout)
     result = digitcli("predict", "-m", "shipped", PHOTO)
     assert result.stdout == digitcli("predict", PHOTO).stdout
-    missing = digitcli("predict", "-m", "./shipped", PHOTO)
+    missing = digitcli("predict", "-m", tmp_path / "shipped", PHOTO)
     assert missing.returncode == ExitCode.FAILED
     assert "shipped does not exist" in missing.stderr
 

@@ -67,7 +67,7 @@ def pack_network(network: Network, *, dtype: str = "float32") -> dict[str, Any]:
 
 
 def is_shipped(path: str | os.PathLike[str] | None) -> bool:
-    """Return whether the model inside the package is meant; ``./shipped`` is a file."""
+    """Return whether the model inside the package is meant; a file called so has a folder."""
     return path is None or os.fspath(path).lower() == NAME
 
 
