@@ -17,9 +17,11 @@ import digitcli as package
 from digitcli.errors import ExitCode
 from digitcli.evaluation.tables import Scores, score
 from digitcli.reading import number
+from digitcli.reading.cell import is_crossed_out
 from digitcli.reading.number import with_signs
 from digitcli.reading.table import Table, TableCell
 from digitcli.reading.uncut import BLANK, OUTPUTS, code_of
+from digitcli.seeing.pieces import Regions
 
 Run = Callable[..., CompletedProcess[str]]
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "tables" / "scores.jpg"
@@ -232,3 +234,17 @@ def test_a_page_of_print_is_no_table(digitcli: Run, tmp_path: Path) -> None:
     page.save(tmp_path / "page.png")
     result = digitcli("predict", "--table", "page.png")
     assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
+
+
+def test_a_number_with_a_stroke_through_it_is_crossed_out() -> None:
+    image = Image.new("L", (160, 80))
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(56)
+    pen.text((20, 4), "274", 255, font)
+
+    def crossed() -> bool:
+        found = Regions.of(np.asarray(image) > 128)
+        return is_crossed_out(found, np.arange(len(found.area)))
+
+    assert not crossed()
+    pen.line([(8, 52), (140, 30)], 255, 4)
+    assert crossed()

@@ -42,6 +42,13 @@ SPECK = 0.08
 """Ink that is smaller than this share of the height of the cell is dirt,"""
 LOWEST = 0.12
 """and cells without any that is this high are blank."""
+CROSSED, LEAST_CROSSED = 0.97, 1.3
+"""A stroke that goes through this share of the width of a number crosses it out, if it is as wide
+as this against its height;"""
+STEEPEST, CROSSINGS = 0.9, 25
+"""it falls or rises by this share of the height at most; so many slopes are tried;"""
+MIDDLE = 0.25, 0.75
+"""and it is so high in the middle, as a share of the height."""
 WRITTEN = 0.4
 """What a cell holds is taken for a number if it is this probable,"""
 DOUBT = 0.25
@@ -150,6 +157,8 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
     if not rows:
         return UNREAD
     largest = max(rows, key=lambda row: int(found.area[row].sum()))
+    if is_crossed_out(found, largest):
+        return UNREAD
     row = read_row(found, largest, way, model, None)
     if row is None:
         return UNREAD
@@ -177,6 +186,26 @@ def _own_ink(seen: CellView, limit: float) -> Mask:
         mask &= ~foreign
     specks = found.mask(found.size < SPECK / 2 * len(seen.dark))
     return mask & ~specks
+
+
+def is_crossed_out(found: Regions, row: NDArray[np.intp]) -> bool:
+    """Whether a straight stroke goes through all that is written, from end to end."""
+    left, right = int(found.left[row].min()), int(found.right[row].max())
+    top, bottom = int(found.top[row].min()), int(found.bottom[row].max())
+    tall, wide = bottom - top, right - left
+    if wide < LEAST_CROSSED * tall:
+        return False
+    own = np.concatenate([[False], np.isin(np.arange(len(found.area)), row)])
+    mask = own[found.labels[top:bottom, left:right]]
+    across = np.arange(wide) - wide / 2
+    for slope in np.linspace(-STEEPEST, STEEPEST, CROSSINGS) * tall / wide:
+        level = np.arange(tall)[:, None] + np.rint(slope * across).astype(np.intp)
+        inside = (level >= 0) & (level < tall)
+        inked = mask[np.clip(level, 0, tall - 1), np.arange(wide)] & inside
+        middle = inked[int(MIDDLE[0] * tall) : int(np.ceil(MIDDLE[1] * tall))]
+        if len(middle) and middle.mean(1).max() >= CROSSED:
+            return True
+    return False
 
 
 def _is_number(row: Row, ink: Ink, model: Model) -> float:
