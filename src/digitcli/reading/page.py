@@ -10,7 +10,7 @@ from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.reading.pattern import Form, Pattern
 from digitcli.reading.row import Row
-from digitcli.reading.rows import PAGE_SIDE, read_rows
+from digitcli.reading.rows import PAGE_SIDE, page_side, read_rows
 from digitcli.seeing.decode import AnyImage, Picture, decode, name_of, upright_size
 
 SAME = 0.5
@@ -64,6 +64,8 @@ def read_page(
         If the file cannot be read as an image, holds no ink or no row of such a form.
     """
     picture = decode(image, name, sight=PAGE_SIDE)
+    if (side := page_side(picture)) > PAGE_SIDE and max(upright_size(image)) > side:
+        picture = decode(image, name, sight=side)
     try:
         if forms:
             rows = read_rows_of(picture, model, forms, polarity=polarity)

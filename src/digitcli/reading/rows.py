@@ -37,6 +37,9 @@ LEAST = 0.4
 """Rows whose digits are lower than this share of the highest row's are smudges."""
 PAGE_SIDE = 1024
 """Larger pictures are reduced to this longer side: enough for thirty digits in a row."""
+TALL, TALLER = 2.0, 2.0
+"""Pictures that are higher than so many times their width may be higher by up to a factor: their
+rows are many."""
 CLEAR, WEAK, FEW = 3.5, 0.0, 0.05
 """By how much the log-odds of digits exceed WRITING on average in rows so clear that no other way
 of seeing is tried; of their digits no more than a few are this weak."""
@@ -96,7 +99,7 @@ def read_rows(
     ImageError
         If the picture holds no ink or no row with the pattern.
     """
-    small = shrink(picture, PAGE_SIDE)
+    small = shrink(picture, page_side(picture))
     view = View(small)
     frame = _frame_of(view, polarity, pattern)
     framed, alone = None, False
@@ -117,6 +120,12 @@ def read_rows(
         raise ImageError(f"holds no {wanted}; check that the picture shows one")
     scale = picture.shape[1] / small.shape[1]
     return [row.scaled(scale) for row in best]
+
+
+def page_side(picture: Picture) -> int:
+    """Return the longer side that a picture is reduced to."""
+    height, width = picture.shape[:2]
+    return round(PAGE_SIDE * min(TALLER, max(1.0, height / (TALL * width))))
 
 
 def _speak_more(rows: list[Row], framed: Row) -> bool:
