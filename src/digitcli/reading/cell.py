@@ -157,10 +157,9 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
     if not rows:
         return UNREAD
     largest = max(rows, key=lambda row: int(found.area[row].sum()))
-    if is_crossed_out(found, largest):
-        return UNREAD
     row = read_row(found, largest, way, model, None)
-    if row is None:
+    # a lone 4 or 2 may be wider than high, with a stroke from end to end
+    if row is None or (len(row.digits) > 1 and is_crossed_out(found, largest)):
         return UNREAD
     sure = row.confidence * _is_number(row, ink, model) ** DOUBT
     if sure < WRITTEN:

@@ -125,7 +125,7 @@ def read_rows(
 def page_side(picture: Picture) -> int:
     """Return the longer side that a picture is reduced to."""
     height, width = picture.shape[:2]
-    return round(PAGE_SIDE * min(TALLER, max(1.0, height / (TALL * width))))
+    return int(PAGE_SIDE * min(TALLER, max(1.0, height / (TALL * width))))
 
 
 def _speak_more(rows: list[Row], framed: Row) -> bool:

@@ -47,8 +47,8 @@ SURE = 0.9
 AGREED = 5.0
 """Log-odds of such a digit."""
 TRUSTED = 0.996
-"""However sure the readers are, a row is wrong more often than they say: of 272 drawn rows that were
-read with more than 0.99, 6 were."""
+"""However sure the readers are, rows are wrong more often than they say: of 272 drawn ones that
+they read with more than 0.99, six were."""
 UNCUT_ERRS = 0.03
 """Looking along a row errs so often, however sure;"""
 CUT_RIGHT, PER_SCORE = 1.0, 0.6
@@ -300,10 +300,11 @@ def _recognised(seen: Texts, frame: Texts, trust: Trust, ink: Ink, model: Model)
     """
     texts = list(dict.fromkeys([*seen.texts, *frame.texts]))
     near, whole = seen.of(texts), frame.of(texts)
-    likely = [text for text, found in zip(texts, near + whole > FAR, strict=True) if found]
-    among = min(1.0, max(float(near.sum()), float(whole.sum())))
-    if not all(likely) or among < trust.uncut:
+    found = near + whole > FAR
+    likely = [text for text, one in zip(texts, found, strict=True) if one]
+    if not all(likely) or max(float(near.sum()), float(whole.sum())) < trust.uncut:
         return None
+    among = min(1.0, max(float(near[found].sum()), float(whole[found].sum())))
     spelled = _spelled([seen, frame], likely, ink, model)
     known = np.array([POWER * each.likely for each in spelled])
     shares = np.exp(known - known.max())

@@ -31,6 +31,8 @@ its whole length if it meets several: strokes are shorter or go astray."""
 DARKER, THICKER, UNBROKEN = 1.5, 1.3, 0.93
 """Strokes of digits below each other are darker and thicker than rules; rules that are, as those
 around a table, are seen along all of their length."""
+MATES = 3
+"""Sides of boxes beside each other are at least one more than so many."""
 MANY, UNEVEN = 12, 0.8
 """Where there are so many rules, one that is nearer to both neighbours than this share of the usual
 distance, and these as far from each other as usual, is made of strokes."""
@@ -235,7 +237,10 @@ def _meeting(
                 [
                     one
                     for one in own
-                    if one in main or _goes_on(one, other) or _is_part(one, main, near)
+                    if one in main
+                    or _goes_on(one, other)
+                    or _is_part(one, main, near)
+                    or _has_mates(one, own)
                 ],
                 float(np.mean([one.level.mean() for one in other] or [0.0])),
             )
@@ -251,6 +256,8 @@ def _regular(tracks: list[Track], at: float) -> list[Track]:
     tracks = sorted(tracks, key=lambda track: float(track.at(at)))
     levels = np.array([float(track.at(at)) for track in tracks])
     usual = float(np.median(np.diff(levels)))
+    if usual < LEAST_NEAR:  # sides of boxes that stand in line
+        return tracks
     kept = [tracks[0]]
     level = levels[0]
     for track, own, after in zip(tracks[1:], levels[1:], [*levels[2:], np.inf], strict=True):
@@ -281,6 +288,15 @@ def _seen(track: Track, places: list[float]) -> list[float]:
         for first, last in pairwise(places)
         for inset in (min(INSET, (last - first) / 4),)
     ]
+
+
+def _has_mates(track: Track, tracks: list[Track]) -> bool:
+    """Whether several others begin and end where a short one does: sides of boxes in a row."""
+    same = (
+        max(abs(track.first - other.first), abs(track.last - other.last)) <= LEAST_NEAR
+        for other in tracks
+    )
+    return sum(same) > MATES
 
 
 def _is_part(track: Track, rules: list[Track], near: float) -> bool:
