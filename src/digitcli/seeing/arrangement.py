@@ -93,7 +93,7 @@ def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
         The squares themselves if most of them are written in; None if the marks are larger than
         squares, or stand in one row or one column.
     """
-    cells = [cell for cell in squares.cells if cell.rows == cell.columns == 1]
+    cells = [square for cell in squares.cells for square in _squares_of(cell)]
     middles = np.array([np.mean(cell.corners, axis=0) for cell in cells])
     pitch = (squares.box[2] - squares.box[0]) / squares.columns
     if not marks or np.median([box[3] - box[1] for box in marks]) > WITHIN * pitch:
@@ -119,12 +119,34 @@ def by_squares(squares: Grid, marks: list[Box]) -> Grid | None:
     laid = []
     for row, own in enumerate(rows):
         for column, part in enumerate(columns):
-            ends = places.get((own, part.start)), places.get((own, part.stop - 1))
-            if ends[0] is None or ends[1] is None:
-                return None
-            first, last = ends[0].corners, ends[1].corners
+            first, last = (places[own, column].corners for column in (part.start, part.stop - 1))
             laid.append(Cell(row, column, 1, 1, (first[0], last[1], last[2], first[3])))
     return Grid(laid, len(rows), len(columns))
+
+
+def _squares_of(cell: Cell) -> list[Cell]:
+    """Divide a cell that spans several squares, between which a rule was not seen."""
+    if cell.rows == cell.columns == 1:
+        return [cell]
+    one, two, three, four = np.array(cell.corners)
+
+    def at(row: int, column: int) -> Point:
+        down, across = row / cell.rows, column / cell.columns
+        upper, lower = one + across * (two - one), four + across * (three - four)
+        x, y = (upper + down * (lower - upper)).tolist()
+        return x, y
+
+    return [
+        Cell(
+            cell.row + row,
+            cell.column + column,
+            1,
+            1,
+            (at(row, column), at(row, column + 1), at(row + 1, column + 1), at(row + 1, column)),
+        )
+        for row in range(cell.rows)
+        for column in range(cell.columns)
+    ]
 
 
 def by_boxes(grids: list[Grid]) -> Grid | None:

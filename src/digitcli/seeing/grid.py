@@ -300,10 +300,14 @@ def _has_mates(track: Track, tracks: list[Track]) -> bool:
 
 
 def _is_part(track: Track, rules: list[Track], near: float) -> bool:
-    """Whether a short stretch lies where one of some rules would go on."""
+    """Whether a short stretch lies where one of some rules would go on, and is not seen itself."""
     middle = (track.first + track.last) / 2
     level = float(track.at(middle))
-    return any(abs(float(rule.at(middle)) - level) <= near / 2 for rule in rules)
+    return any(
+        abs(float(rule.at(middle)) - level) <= near / 2
+        and rule.seen_between(track.first, track.last + 1) < EDGE
+        for rule in rules
+    )
 
 
 def _usual(tracks: list[Track], of: Callable[[Track], float]) -> float:
