@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from digitcli.data import uci
 from digitcli.data.dataset import Dataset
@@ -23,6 +24,13 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 HIDDEN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
 """What users rarely set and would change what the program shows, or when."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread() -> Iterator[None]:
+    """Several workers with several threads each wait for each other most of the time."""
+    with threadpool_limits(1):
+        yield
 
 
 @cache

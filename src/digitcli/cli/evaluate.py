@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digitcli.cli.environment import Environment
+from digitcli.cli.environment import Environment, use_one_blas_thread
 from digitcli.cli.options import (
     Backend,
     BackendOption,
@@ -188,6 +188,8 @@ def command(
             "--fail-under-class, --junit and --backend"
         )
 
+    if whole:
+        use_one_blas_thread()
     from digitcli.data.sources import is_folder
     from digitcli.evaluation.evaluate import checks, evaluate
     from digitcli.model.modelfile import SHIPPED, is_shipped, load_model
