@@ -63,3 +63,16 @@ def test_lists_from_windows_end_in_carriage_returns(digitcli: Run, tmp_path: Pat
     result = digitcli("predict", input="photo.jpg\r\nphoto.jpg\r\n")
     assert result.returncode == 0, result.stderr
     assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [["photo.jpg", "4"]] * 2
+
+
+def test_a_link_that_leads_nowhere_hides_no_other_picture(digitcli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    shutil.copy(PHOTO, folder / "photo.jpg")
+    (folder / "x").symlink_to("y")
+    (folder / "y").symlink_to("x")
+    for options in ((), ("-r",)):
+        result = digitcli("predict", *options, "f")
+        assert result.returncode == ExitCode.PARTIAL
+        assert result.stdout.startswith("f/photo.jpg\t4\t")
+        assert [line.split()[0] for line in result.stderr.splitlines()] == ["f/x", "f/y"]

@@ -210,11 +210,19 @@ def _list(folder: str) -> tuple[list[str], list[str]]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if not entry.is_dir():
+            if not _is_folder(entry):
                 files.append(entry.name)
             elif not entry.is_symlink():
                 folders.append(entry.name)
     return sorted(files), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link that leads nowhere is none, and has its own error."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _join(folder: str, name: str) -> str:

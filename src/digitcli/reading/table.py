@@ -364,7 +364,10 @@ def _read_grid(
         image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     values = Image.fromarray(_without_rules(np.asarray(image), ruled, scale * factor, dark_ink))
     seen = [CellView(values, own * factor, height * factor) for own in corners]
-    return _table(grid.cells, corners, seen, grid.rows, grid.columns, model)
+    # a table that the frame cuts off goes on beyond it
+    limits = picture.shape[1::-1]
+    inside = [np.clip(own, 0, limits) for own in corners]
+    return _table(grid.cells, inside, seen, grid.rows, grid.columns, model)
 
 
 def _table(
