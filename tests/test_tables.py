@@ -248,3 +248,18 @@ def test_a_number_with_a_stroke_through_it_is_crossed_out() -> None:
     assert not crossed()
     pen.line([(8, 52), (140, 30)], 255, 4)
     assert crossed()
+
+
+@pytest.mark.parametrize("pitch", [3, 12, 0])
+def test_pictures_of_nothing_but_lines_or_noise_end_in_time(
+    digitcli: Run, tmp_path: Path, pitch: int
+) -> None:
+    page = np.full((900, 900), 255, np.uint8)
+    if pitch:
+        page[::pitch] = page[:, ::pitch] = 0
+    else:
+        page = np.random.default_rng(0).integers(0, 256, page.shape, np.uint8)
+    Image.fromarray(page).save(tmp_path / "page.png")
+    result = digitcli("predict", "--table", "page.png", timeout=30)
+    assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
+    assert result.stderr.count("\n") == 1

@@ -251,7 +251,8 @@ def command(
         write_report(result, report, description, originals=from_folder)
         env.say(f"report written to {report}")
     if unreadable:
-        env.warn(f"{len(unreadable)} inputs could not be read")
+        count = len(unreadable)
+        env.warn(f"{count} input{'s' if count > 1 else ''} could not be read")
     short = [bar.told for bar in bars if not bar.passed]
     if short:
         env.warn("digitcli: " + "; ".join(short))
