@@ -236,18 +236,34 @@ def test_a_page_of_print_is_no_table(digitcli: Run, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
 
 
-def test_a_number_with_a_stroke_through_it_is_crossed_out() -> None:
-    image = Image.new("L", (160, 80))
+@pytest.mark.parametrize(("text", "count"), [("274", 3), ("8", 1), ("4", 1)])
+def test_a_number_with_a_stroke_through_it_is_crossed_out(text: str, count: int) -> None:
+    image = Image.new("L", (40 * count + 70, 80))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(56)
-    pen.text((20, 4), "274", 255, font)
+    pen.text((30, 4), text, 255, font)
 
     def crossed() -> bool:
         found = Regions.of(np.asarray(image) > 128)
-        return is_crossed_out(found, np.arange(len(found.area)))
+        return is_crossed_out(found, np.arange(len(found.area)), count)
 
     assert not crossed()
-    pen.line([(8, 52), (140, 30)], 255, 4)
+    pen.line([(8, 52), (40 * count + 50, 30)], 255, 4)
     assert crossed()
+
+
+def test_several_tables_are_in_reading_order_and_a_dash_is_blank(
+    digitcli: Run, tmp_path: Path
+) -> None:
+    with Image.open(EXAMPLE) as image:
+        sheet = Image.new("RGB", (image.width, 2 * image.height), (120, 84, 52))
+        sheet.paste(image, (0, 0))
+        sheet.paste(image, (0, image.height))
+    ImageDraw.Draw(sheet).line([(480, 288), (510, 287)], (35, 55, 150), 4)
+    sheet.save(tmp_path / "two.png")
+    result = digitcli("predict", "--table", "two.png")
+    first, second = result.stdout.split("\n\n")
+    for text in (first, second):
+        assert list(csv.reader(io.StringIO(text)))[1:] == HOLDS
 
 
 @pytest.mark.parametrize("pitch", [3, 12, 0])

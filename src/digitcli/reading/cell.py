@@ -49,6 +49,9 @@ STEEPEST, CROSSINGS = 0.9, 25
 """it falls or rises by this share of the height at most; so many slopes are tried;"""
 MIDDLE = 0.25, 0.75
 """and it is so high in the middle, as a share of the height."""
+LONE_CROSSED, BROAD, BESIDE = 0.8, 0.1, 0.1
+"""Of a lone digit: its width with the stroke, half of the width of the stroke, and how far the
+stroke goes beyond the digit on both sides, as shares of its height."""
 WRITTEN = 0.4
 """What a cell holds is taken for a number if it is this probable,"""
 DOUBT = 0.25
@@ -158,8 +161,7 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
         return UNREAD
     largest = max(rows, key=lambda row: int(found.area[row].sum()))
     row = read_row(found, largest, way, model, None)
-    # a lone 4 or 2 may be wider than high, with a stroke from end to end
-    if row is None or (len(row.digits) > 1 and is_crossed_out(found, largest)):
+    if row is None or is_crossed_out(found, largest, len(row.digits)):
         return UNREAD
     sure = row.confidence * _is_number(row, ink, model) ** DOUBT
     if sure < WRITTEN:
@@ -187,22 +189,34 @@ def _own_ink(seen: CellView, limit: float) -> Mask:
     return mask & ~specks
 
 
-def is_crossed_out(found: Regions, row: NDArray[np.intp]) -> bool:
-    """Whether a straight stroke goes through all that is written, from end to end."""
+def is_crossed_out(found: Regions, row: NDArray[np.intp], count: int) -> bool:
+    """Whether a straight stroke goes through all of a number of `count` digits, from end to end.
+
+    Through a lone digit it goes beyond it on both sides, unlike the bar of a 4 and the foot of a 2.
+    """
     left, right = int(found.left[row].min()), int(found.right[row].max())
     top, bottom = int(found.top[row].min()), int(found.bottom[row].max())
     tall, wide = bottom - top, right - left
-    if wide < LEAST_CROSSED * tall:
+    if wide < (LEAST_CROSSED if count > 1 else LONE_CROSSED) * tall:
         return False
     own = np.concatenate([[False], np.isin(np.arange(len(found.area)), row)])
     mask = own[found.labels[top:bottom, left:right]]
     across = np.arange(wide) - wide / 2
+    first, last = int(MIDDLE[0] * tall), int(np.ceil(MIDDLE[1] * tall))
     for slope in np.linspace(-STEEPEST, STEEPEST, CROSSINGS) * tall / wide:
-        level = np.arange(tall)[:, None] + np.rint(slope * across).astype(np.intp)
+        level = np.arange(first, last)[:, None] + np.rint(slope * across).astype(np.intp)
         inside = (level >= 0) & (level < tall)
         inked = mask[np.clip(level, 0, tall - 1), np.arange(wide)] & inside
-        middle = inked[int(MIDDLE[0] * tall) : int(np.ceil(MIDDLE[1] * tall))]
-        if len(middle) and middle.mean(1).max() >= CROSSED:
+        shares = inked.mean(1)
+        if shares.max(initial=0) < CROSSED:
+            continue
+        if count > 1:
+            return True
+        middle = first + float(np.mean(np.flatnonzero(shares >= CROSSED)))
+        stroke = np.abs(np.arange(tall)[:, None] - middle - slope * across) <= BROAD * tall
+        rest = np.flatnonzero((mask & ~stroke).any(0))
+        room = BESIDE * tall
+        if len(rest) and rest[0] >= room and rest[-1] < wide - room:
             return True
     return False
 
