@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -151,7 +151,8 @@ def find_ruled(dark: Float32Array) -> Ruled:
     for meeting in _meeting(across, down, near):
         for known, more in zip(rules, meeting, strict=True):
             known += [track for track in more if track not in known]
-        grids += _grids_of(*meeting, hat_across, hat_down)
+        for flat, upright in _apart(*meeting):
+            grids += _grids_of(flat, upright, hat_across, hat_down)
     grids.sort(key=lambda grid: -len(grid.cells))
     return Ruled(grids, *rules)
 
@@ -357,6 +358,51 @@ def _together(meets: NDArray[np.bool_]) -> Iterator[tuple[list[int], list[int]]]
             flat, upright = wider, more
         free -= flat
         yield sorted(flat), sorted(upright)
+
+
+def _apart(
+    flat: list[Track], upright: list[Track], *, turned: bool = False, whole: bool = False
+) -> Iterator[tuple[list[Track], list[Track]]]:
+    """Part the rules of tables that are in line, where hardly any rule leads from one to the next.
+
+    First those below each other, then those beside each other, until nothing is left to part.
+    """
+    if len(flat) < 2 or len(upright) < 2:
+        return
+    middle = float(np.mean([track.level.mean() for track in upright]))
+    levels = np.sort([float(track.at(middle)) for track in flat])
+    cuts = [
+        (first + last) / 2
+        for first, last in pairwise(levels.tolist())
+        if last - first > 2 * LEAST_NEAR and _leads(upright, first, last) < BETWEEN
+    ]
+    edges = [-np.inf, *cuts, np.inf]
+    for first, last in pairwise(edges):
+        own = [track for track in flat if first < float(track.at(middle)) <= last]
+        parts = [part for track in upright if (part := _part_of(track, first, last))]
+        if whole and not cuts:
+            yield (parts, own) if turned else (own, parts)
+        else:
+            yield from _apart(parts, own, turned=not turned, whole=not cuts)
+
+
+def _leads(tracks: list[Track], first: float, last: float) -> float:
+    """Share of the rules that reach one of two levels that lead from one to the other."""
+    reach = [t for t in tracks if t.first < last and t.last > first]
+    near = [t for t in tracks if t.first - LEAST_NEAR <= last and t.last + LEAST_NEAR >= first]
+    inset = min(INSET, (last - first) / 4)
+    seen = [track.seen_between(first + inset, last - inset) >= EDGE for track in reach]
+    return sum(seen) / max(1, len(near))
+
+
+def _part_of(track: Track, first: float, last: float) -> Track | None:
+    """Return what of a rule is seen between two places."""
+    within = (track.along > first) & (track.along <= last)
+    if np.count_nonzero(within) < 2:
+        return None
+    if within.all():
+        return track
+    return replace(track, along=track.along[within], level=track.level[within])
 
 
 def _grids_of(
