@@ -370,12 +370,9 @@ def _apart(
     if len(flat) < 2 or len(upright) < 2:
         return
     middle = float(np.mean([track.level.mean() for track in upright]))
-    levels = np.sort([float(track.at(middle)) for track in flat])
-    cuts = [
-        (first + last) / 2
-        for first, last in pairwise(levels.tolist())
-        if last - first > 2 * LEAST_NEAR and _leads(upright, first, last) < BETWEEN
-    ]
+    cuts, most = _cuts(flat, upright)
+    if min(most, _cuts(upright, flat)[1]) < 3:
+        cuts = []  # boxes and combs: what parts them is clearer in all of them together
     edges = [-np.inf, *cuts, np.inf]
     for first, last in pairwise(edges):
         own = [track for track in flat if first < float(track.at(middle)) <= last]
@@ -384,6 +381,18 @@ def _apart(
             yield (parts, own) if turned else (own, parts)
         else:
             yield from _apart(parts, own, turned=not turned, whole=not cuts)
+
+
+def _cuts(flat: list[Track], upright: list[Track]) -> tuple[list[float], int]:
+    """Return between which rules no other leads, and how many rules there are at most between."""
+    middle = float(np.mean([track.level.mean() for track in upright]))
+    levels = np.sort([float(track.at(middle)) for track in flat])
+    cuts = [
+        (first + last) / 2
+        for first, last in pairwise(levels.tolist())
+        if last - first > 2 * LEAST_NEAR and _leads(upright, first, last) < BETWEEN
+    ]
+    return cuts, int(np.histogram(levels, [levels[0] - 1, *cuts, levels[-1] + 1])[0].max())
 
 
 def _leads(tracks: list[Track], first: float, last: float) -> float:
