@@ -21,8 +21,6 @@ from digitcli.evaluation.tables import Scores, read_table_labels, score
 from digitcli.reading.table import read_tables
 
 Rng = np.random.Generator
-PITCH = 40
-"""Pixels of a square of squared paper, and of a digit's height with some room."""
 BLANK, MINUS, POINT = 0.2, 0.1, 0.1
 """Shares of the cells that are blank, and of the numbers with a minus and a decimal point."""
 PENS = (25, 25, 30), (30, 50, 150), (170, 30, 40), (70, 70, 75), (10, 90, 60)

@@ -37,6 +37,7 @@ MANY, UNEVEN = 12, 0.8
 """Where there are so many rules, one that is nearer to both neighbours than this share of the usual
 distance, and these as far from each other as usual, is made of strokes."""
 SEVERAL = 4
+"""A rule that is seen mostly crosses so many stretches between others at least."""
 LONGEST = 0.3
 """What is as long as this share of the picture's side is a rule even if it meets no others."""
 LONG = 0.4
@@ -60,8 +61,6 @@ OPEN = 0.25
 there are cells open to that side;"""
 TOGETHER = 0.6
 """if this share of the rules do."""
-FRAME = 3.0
-"""Cells that the picture's frame cuts off reach it to so many pixels."""
 
 Point = tuple[float, float]
 
