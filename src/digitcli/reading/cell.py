@@ -52,7 +52,7 @@ MIDDLE = 0.25, 0.75
 LONE_CROSSED, BROAD, BESIDE = 0.8, 0.1, 0.1
 """Of a lone digit: its width with the stroke, half of the width of the stroke, and how far the
 stroke goes beyond the digit on both sides, as shares of its height."""
-WRITTEN = 0.4
+WRITTEN = 0.5
 """What a cell holds is taken for a number if it is this probable,"""
 DOUBT = 0.25
 """and so much counts the model's doubt that its digits are digits at all."""
