@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from digitcli.reading import uncut
-from digitcli.reading.pattern import parse_pattern
+from digitcli.reading.pattern import parse_forms
 from digitcli.reading.uncut import (
     BLANK,
     COLUMN,
@@ -69,7 +69,7 @@ def test_the_search_finds_the_likeliest_texts(seed: int, monkeypatch: pytest.Mon
     assert [reading.text for reading in readings] == best
     for reading in readings:
         assert np.exp(reading.likely) == pytest.approx(found[reading.text], rel=1e-4)
-    pattern = parse_pattern("[37]7")
+    pattern = parse_forms("[37]7")[0].places
     fitting = {text: found[text] for text in ("37", "77")}
     readings = likely_texts(columns, pattern=pattern)
     assert {reading.text for reading in readings} == set(fitting)

@@ -28,8 +28,12 @@ from digitcli.errors import ExitCode, UsageError
 from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image
+
     from digitcli.data.dataset import Dataset
-    from digitcli.evaluation.evaluate import Evaluation, Unreadable
+    from digitcli.evaluation.evaluate import Check, Evaluation, Unreadable
     from digitcli.model.network import Model
 
 EXAMPLES = """\
@@ -273,7 +277,6 @@ def _evaluate_rows(
     """Read labelled pictures of rows, answer how many are right, and draw them all."""
     from digitcli.evaluation.lines import check_rows, evaluate_lines, read_labels
     from digitcli.evaluation.lines import gallery as draw_gallery
-    from digitcli.files import atomic_write
 
     labelled = read_labels(labels)
     with show_progress(env) as work:
@@ -290,18 +293,9 @@ def _evaluate_rows(
         env.answer(f"pictures entirely right  {result.string_accuracy:7.2%}")
         env.answer(f"rows entirely right      {result.row_accuracy:7.2%}")
         env.answer(f"digit error rate         {result.digit_error_rate:7.2%}")
-    for reading in result.readings:
-        if reading.error:
-            env.warn(reading.error)
-    if gallery is not None:
-        with atomic_write(gallery) as file:
-            draw_gallery(result).save(file, format="PNG")
-        env.say(f"gallery written to {gallery}")
     verdict = None if fail_under is None else check_rows(result, fail_under)
-    if verdict is not None and not verdict.passed:
-        env.warn(f"digitcli: {verdict.told}")
-        return ExitCode.BELOW_BAR
-    return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK
+    errors = [reading.error for reading in result.readings if reading.error]
+    return _conclude(env, errors, verdict, gallery, lambda: draw_gallery(result))
 
 
 def _evaluate_tables(
@@ -317,7 +311,6 @@ def _evaluate_tables(
     """Read labelled pictures of tables, answer how many cells are right, and draw them all."""
     from digitcli.evaluation.tables import check_tables, evaluate_tables, read_table_labels
     from digitcli.evaluation.tables import gallery as draw_gallery
-    from digitcli.files import atomic_write
 
     labelled = read_table_labels(folder)
     with show_progress(env) as work:
@@ -338,18 +331,31 @@ def _evaluate_tables(
             f"({scores.blanks_right} of {scores.blanks})"
         )
         env.answer(f"invented numbers  {scores.invented_share:7.2%}  of all cells")
-    for reading in result.readings:
-        if reading.error:
-            env.warn(reading.error)
+    verdict = None if fail_under is None else check_tables(result, fail_under)
+    errors = [reading.error for reading in result.readings if reading.error]
+    return _conclude(env, errors, verdict, gallery, lambda: draw_gallery(result))
+
+
+def _conclude(
+    env: Environment,
+    errors: list[str],
+    verdict: Check | None,
+    gallery: Path | None,
+    draw: Callable[[], Image],
+) -> ExitCode:
+    """Tell what could not be read, write the gallery, and hold the result against the bar."""
+    from digitcli.files import atomic_write
+
+    for error in errors:
+        env.warn(error)
     if gallery is not None:
         with atomic_write(gallery) as file:
-            draw_gallery(result).save(file, format="PNG")
+            draw().save(file, format="PNG")
         env.say(f"gallery written to {gallery}")
-    verdict = None if fail_under is None else check_tables(result, fail_under)
     if verdict is not None and not verdict.passed:
         env.warn(f"digitcli: {verdict.told}")
         return ExitCode.BELOW_BAR
-    return ExitCode.PARTIAL if any(reading.error for reading in result.readings) else ExitCode.OK
+    return ExitCode.PARTIAL if errors else ExitCode.OK
 
 
 def _load(

@@ -86,25 +86,6 @@ def parse_forms(text: str) -> tuple[Form, ...]:
     )
 
 
-def parse_pattern(text: str) -> Pattern:
-    """Parse a pattern without signs and without anything that may be left out.
-
-    Raises
-    ------
-    UsageError
-        As from `parse_forms`, or if the text means several forms.
-
-    Examples
-    --------
-    >>> [sorted(place) for place in parse_pattern("7[0-24]")]
-    [[7], [0, 1, 2, 4]]
-    """
-    forms = parse_forms(text)
-    if len(forms) > 1 or forms[0].has_signs:
-        raise UsageError(f"--pattern {text!r} is not a row of digits alone")
-    return forms[0].places
-
-
 def _form(parts: list[str]) -> Form | None:
     """Put a form together; None if it ends in a sign."""
     places: list[frozenset[int]] = []
