@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from digitcli.seeing.arrangement import by_alignment, by_boxes, by_squares
 from digitcli.seeing.grid import Grid, find_ruled
-from digitcli.seeing.tracks import find_tracks, paint_over
+from digitcli.seeing.tracks import Track, find_tracks, paint_over
 
 Dark = NDArray[np.float32]
 Line = tuple[tuple[float, float], tuple[float, float]]
@@ -160,3 +160,26 @@ def test_rules_are_painted_over_and_strokes_across_them_go_on() -> None:
     paint_over(dark, [track for track in tracks if track.last - track.first > 400])
     assert dark[296:305, 150:380].max() < 0.3
     assert dark[290:310, 400].min() > 0.5
+
+
+def test_ink_on_a_pale_rule_stays() -> None:
+    dark = 0.3 * drawn([((100, 300), (800, 300))], noise=0.002)
+    dark[299:302, 400:430] = 0.6  # the bar of a 7, along the rule
+    tracks, _ = find_tracks(dark)
+    paint_over(dark, tracks)
+    assert dark[296:305, 150:380].max() < 0.08
+    assert dark[299:302, 404:426].min() > 0.5
+
+
+def test_strokes_beside_a_rule_do_not_bend_it() -> None:
+    along = np.arange(100.0, 900.0)
+    level = 300 + 0.02 * along
+    bent = level + np.where(np.abs(along - 500) < 12, 3.0, 0.0)
+    smooth = Track(along, bent, thick=2, strength=0.5, reach=50).smoothed(40)
+    assert np.abs(smooth.level - level).max() < 0.5
+
+
+def test_squares_of_a_strip_of_paper_are_evenly_apart() -> None:
+    lines = grid_lines(6, 20, tall=40, wide=40)
+    beside = [((40 + 40 * n, 224), (120 + 40 * n, 224)) for n in range(0, 12, 3)]
+    assert len(find_ruled(drawn([*lines, *beside], width=1)).grids[0].cells) == 6 * 20

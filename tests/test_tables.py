@@ -17,7 +17,7 @@ import digitcli as package
 from digitcli.errors import ExitCode
 from digitcli.evaluation.tables import Scores, score
 from digitcli.reading import number
-from digitcli.reading.cell import is_crossed_out
+from digitcli.reading.cell import is_crossed_out, without_gaps
 from digitcli.reading.number import with_signs
 from digitcli.reading.table import Table, TableCell
 from digitcli.reading.uncut import BLANK, OUTPUTS, code_of
@@ -236,18 +236,21 @@ def test_a_page_of_print_is_no_table(digitcli: Run, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
 
 
-@pytest.mark.parametrize(("text", "count"), [("274", 3), ("8", 1), ("4", 1)])
-def test_a_number_with_a_stroke_through_it_is_crossed_out(text: str, count: int) -> None:
-    image = Image.new("L", (40 * count + 70, 80))
+@pytest.mark.parametrize("strokes", [1, 2])
+@pytest.mark.parametrize("text", ["274", "8", "4"])
+def test_a_number_with_strokes_through_it_is_crossed_out(text: str, strokes: int) -> None:
+    wide = 40 * len(text)
+    image = Image.new("L", (wide + 70, 80))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(56)
     pen.text((30, 4), text, 255, font)
 
     def crossed() -> bool:
         found = Regions.of(np.asarray(image) > 128)
-        return is_crossed_out(found, np.arange(len(found.area)), count)
+        return is_crossed_out(found, np.arange(len(found.area)), text)
 
     assert not crossed()
-    pen.line([(8, 52), (40 * count + 50, 30)], 255, 4)
+    for rise in range(0, 14 * strokes, 14):
+        pen.line([(8 + rise // 3, 52 - rise), (wide + 50, 30 - rise)], 255, 4)
     assert crossed()
 
 
@@ -279,3 +282,10 @@ def test_pictures_of_nothing_but_lines_or_noise_end_in_time(
     result = digitcli("predict", "--table", "page.png", timeout=30)
     assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
     assert result.stderr.count("\n") == 1
+
+
+def test_digits_far_apart_in_a_cell_are_one_number() -> None:
+    mask = np.zeros((40, 200), np.bool_)
+    mask[10:35, [10, 11, 12, 90, 91, 180]] = True
+    kept = without_gaps(mask, 12)
+    assert kept.tolist() == [*range(25), 90, 91, *range(92, 104), 180, *range(181, 200)]

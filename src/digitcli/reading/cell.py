@@ -42,9 +42,9 @@ SPECK = 0.08
 """Ink that is smaller than this share of the height of the cell is dirt,"""
 LOWEST = 0.12
 """and cells without any that is this high are blank."""
-CROSSED, LEAST_CROSSED = 0.97, 1.3
-"""A stroke that goes through this share of the width of a number crosses it out, if it is as wide
-as this against its height;"""
+CROSSED, END, LEAST_CROSSED = 0.97, 0.05, 1.3
+"""A stroke that is seen along this share of the width of a number, its ends aside, which are shares
+of its height, crosses it out, if it is as wide as this against its height;"""
 STEEPEST, CROSSINGS = 0.9, 25
 """it falls or rises by this share of the height at most; so many slopes are tried;"""
 MIDDLE = 0.25, 0.75
@@ -52,6 +52,8 @@ MIDDLE = 0.25, 0.75
 LONE_CROSSED, BROAD, BESIDE = 0.8, 0.1, 0.1
 """Of a lone digit: its width with the stroke, half of the width of the stroke, and how far the
 stroke goes beyond the digit on both sides, as shares of its height."""
+GAP = 0.5
+"""Marks of a number that stand farther apart are brought so near, as a share of their height."""
 WRITTEN = 0.5
 """What a cell holds is taken for a number if it is this probable,"""
 DOUBT = 0.25
@@ -153,6 +155,9 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
     main = (heights(found) >= LOWEST * tall) & (found.size >= SPECK * tall)
     if not main.any():
         return BLANK
+    kept = without_gaps(mask, GAP * float(np.median(heights(found)[main])))
+    seen.dark, mask = seen.dark[:, kept], mask[:, kept]
+    found = Regions.of(mask)
     density = np.clip(seen.dark / max(seen.contrast, 1e-6), 0, 1).astype(np.float32)
     ink = Ink(density, mask, INK)
     way = Way(ink, seen.dark)
@@ -161,7 +166,7 @@ def read_cell(seen: CellView, pen: float, grain: float, model: Model) -> Content
         return UNREAD
     largest = max(rows, key=lambda row: int(found.area[row].sum()))
     row = read_row(found, largest, way, model, None)
-    if row is None or is_crossed_out(found, largest, len(row.digits)):
+    if row is None or is_crossed_out(found, largest, row.text()):
         return UNREAD
     sure = row.confidence * _is_number(row, ink, model) ** DOUBT
     if sure < WRITTEN:
@@ -189,32 +194,48 @@ def _own_ink(seen: CellView, limit: float) -> Mask:
     return mask & ~specks
 
 
-def is_crossed_out(found: Regions, row: NDArray[np.intp], count: int) -> bool:
-    """Whether a straight stroke goes through all of a number of `count` digits, from end to end.
+def without_gaps(mask: Mask, widest: float) -> NDArray[np.intp]:
+    """Return the columns that are left when what is wider between marks is made narrower.
 
-    Through a lone digit it goes beyond it on both sides, unlike the bar of a 4 and the foot of a 2.
+    A cell holds one number, however far apart its digits stand, as in squares.
+    """
+    inked = np.flatnonzero(mask.any(0))
+    after = np.diff(inked, append=mask.shape[1])
+    keep = np.ones(mask.shape[1], np.bool_)
+    for place, gap in zip(inked[:-1].tolist(), after[:-1].tolist(), strict=True):
+        keep[place + 1 + max(1, round(widest)) : place + gap] = False
+    return np.flatnonzero(keep)
+
+
+def is_crossed_out(found: Regions, row: NDArray[np.intp], text: str) -> bool:
+    """Whether straight strokes go through all of what was read as `text`, from end to end.
+
+    Through a lone digit they go beyond it on both sides, unlike the bar of a 4 and the foot of a 2.
     """
     left, right = int(found.left[row].min()), int(found.right[row].max())
     top, bottom = int(found.top[row].min()), int(found.bottom[row].max())
     tall, wide = bottom - top, right - left
-    if wide < (LEAST_CROSSED if count > 1 else LONE_CROSSED) * tall:
+    if wide < (LEAST_CROSSED if len(text) > 1 else LONE_CROSSED) * tall:
         return False
     own = np.concatenate([[False], np.isin(np.arange(len(found.area)), row)])
     mask = own[found.labels[top:bottom, left:right]]
     across = np.arange(wide) - wide / 2
+    ends = round(END * tall)
     first, last = int(MIDDLE[0] * tall), int(np.ceil(MIDDLE[1] * tall))
     for slope in np.linspace(-STEEPEST, STEEPEST, CROSSINGS) * tall / wide:
         level = np.arange(first, last)[:, None] + np.rint(slope * across).astype(np.intp)
         inside = (level >= 0) & (level < tall)
         inked = mask[np.clip(level, 0, tall - 1), np.arange(wide)] & inside
-        shares = inked.mean(1)
-        if shares.max(initial=0) < CROSSED:
+        through = np.flatnonzero(inked[:, ends : wide - ends].mean(1) >= CROSSED)
+        if not len(through):
             continue
-        if count > 1:
+        if len(text) > 1:
             return True
-        middle = first + float(np.mean(np.flatnonzero(shares >= CROSSED)))
-        stroke = np.abs(np.arange(tall)[:, None] - middle - slope * across) <= BROAD * tall
-        rest = np.flatnonzero((mask & ~stroke).any(0))
+        off = np.arange(tall)[:, None] - slope * across
+        strokes = np.zeros_like(mask)
+        for stroke in np.split(through, np.flatnonzero(np.diff(through) > 1) + 1):
+            strokes |= np.abs(off - first - stroke.mean()) <= BROAD * tall
+        rest = np.flatnonzero((mask & ~strokes).any(0))
         room = BESIDE * tall
         if len(rest) and rest[0] >= room and rest[-1] < wide - room:
             return True

@@ -222,13 +222,16 @@ def _is_squared(grid: Grid) -> bool:
     """Whether a grid is that of squared paper: many squares of one size."""
     if max(grid.rows, grid.columns) < SQUARES:
         return False
-    _, top, _, bottom = grid.box
-    return 1 / SQUARE < _pitch(grid) / ((bottom - top) / grid.rows) < SQUARE
+    wide, tall = _sides(grid)
+    return 1 / SQUARE < wide / tall < SQUARE
 
 
-def _pitch(grid: Grid) -> float:
-    """How wide the columns of a grid are, on average."""
-    return (grid.box[2] - grid.box[0]) / grid.columns
+def _sides(grid: Grid) -> tuple[float, float]:
+    """Width and height of the usual cell of a grid, which its frame may cut off."""
+    corners = np.array([cell.corners for cell in grid.cells])
+    spans = np.array([(cell.columns, cell.rows) for cell in grid.cells])
+    sides = (corners[:, 2] - corners[:, 0]) / spans
+    return float(median(sides[:, 0])), float(median(sides[:, 1]))
 
 
 def _is_comb(grid: Grid) -> bool:
@@ -254,7 +257,7 @@ def _without_sides(
     for squares in ruled.grids:
         if _is_squared(squares):
             found = _strokes(small, DARK)
-            marks = (found.size > DOT * _pitch(squares)) & (found.size < 2 * _pitch(squares))
+            marks = (found.size > DOT * _sides(squares)[0]) & (found.size < 2 * _sides(squares)[0])
             marked = [_edges(found, number) for number in np.flatnonzero(marks).tolist()]
             if grid := by_squares(squares, marked):
                 return grid, dark_ink

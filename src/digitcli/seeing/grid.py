@@ -148,9 +148,13 @@ def find_ruled(dark: Float32Array) -> Ruled:
         for tracks, side in ((across, dark.shape[1]), (down, dark.shape[0]))
     ]
     for meeting in _meeting(across, down, near):
-        for known, more in zip(rules, meeting, strict=True):
-            known += [track for track in more if track not in known]
-        for flat, upright in _apart(*meeting):
+        side = _side_of_squares(*meeting)
+        flats, uprights = (
+            [track.smoothed(side) for track in own] if side else own for own in meeting
+        )
+        for number, (rough, smooth) in enumerate(zip(meeting, (flats, uprights), strict=True)):
+            rules[number] = [rule for rule in rules[number] if rule not in rough] + smooth
+        for flat, upright in _apart(flats, uprights):
             grids += _grids_of(flat, upright, hat_across, hat_down)
     grids.sort(key=lambda grid: -len(grid.cells))
     return Ruled(grids, *rules)
@@ -233,40 +237,66 @@ def _meeting(
         ]
         long = [_long(own) for own in kept]
         flats, uprights = (
-            _regular(
-                [
-                    one
-                    for one in own
-                    if one in main
-                    or _goes_on(one, other)
-                    or _is_part(one, main, near)
-                    or _has_mates(one, own)
-                ],
-                float(np.mean([one.level.mean() for one in other] or [0.0])),
-            )
+            [
+                one
+                for one in own
+                if one in main
+                or _goes_on(one, other)
+                or _is_part(one, main, near)
+                or _has_mates(one, own)
+            ]
             for own, main, other in zip(kept, long, long[::-1], strict=True)
         )
-        yield flats, uprights
+        yield _evenly_apart(flats, uprights)
 
 
-def _regular(tracks: list[Track], at: float) -> list[Track]:
-    """Leave out what lies between two neighbours among many rules that are evenly apart."""
-    if len(tracks) < MANY:
-        return tracks
-    tracks = sorted(tracks, key=lambda track: float(track.at(at)))
-    levels = np.array([float(track.at(at)) for track in tracks])
-    usual = float(np.median(np.diff(levels)))
+def _evenly_apart(flats: list[Track], uprights: list[Track]) -> tuple[list[Track], list[Track]]:
+    """Leave out what lies between two neighbours among many rules that are evenly apart.
+
+    On squared paper they are many if those across them are.
+    """
+    squared = _side_of_squares(flats, uprights) > 0
+    return (
+        _regular(flats, uprights) if squared or len(flats) >= MANY else flats,
+        _regular(uprights, flats) if squared or len(uprights) >= MANY else uprights,
+    )
+
+
+def _side_of_squares(flats: list[Track], uprights: list[Track]) -> float:
+    """Return how large the squares of squared paper are; 0 if it is none."""
+    sides = _distance(_levels(flats, uprights)), _distance(_levels(uprights, flats))
+    many = max(len(flats), len(uprights)) >= MANY
+    return max(sides) if many and UNEVEN * max(sides) < min(sides) else 0.0
+
+
+def _levels(tracks: list[Track], others: list[Track]) -> NDArray[np.float64]:
+    """Return how low rules are where the middle of those across them is."""
+    middle = float(np.mean([other.level.mean() for other in others] or [0.0]))
+    return np.array([float(track.at(middle)) for track in tracks])
+
+
+def _distance(levels: NDArray[np.float64]) -> float:
+    """Return how far rules are from their neighbours, mostly."""
+    return float(np.median(np.diff(np.sort(levels)))) if len(levels) > 1 else 0.0
+
+
+def _regular(tracks: list[Track], others: list[Track]) -> list[Track]:
+    """Leave out what lies between two neighbours that are as far apart as usual."""
+    levels = _levels(tracks, others)
+    usual = _distance(levels)
     if usual < LEAST_NEAR:  # sides of boxes that stand in line
         return tracks
-    kept = [tracks[0]]
-    level = levels[0]
-    for track, own, after in zip(tracks[1:], levels[1:], [*levels[2:], np.inf], strict=True):
-        between = own - level < UNEVEN * usual and after - own < UNEVEN * usual
-        if between and abs(after - level - usual) < (1 - UNEVEN) * usual:
-            continue
-        kept.append(track)
-        level = own
-    return kept
+    order = np.argsort(levels).tolist()
+    kept = order[:1]
+    for number, after in zip(order[1:], [*order[2:], None], strict=True):
+        level = levels[kept[-1]]
+        below = np.inf if after is None else levels[after]
+        between = (
+            levels[number] - level < UNEVEN * usual and below - levels[number] < UNEVEN * usual
+        )
+        if not between or abs(below - level - usual) >= (1 - UNEVEN) * usual:
+            kept.append(number)
+    return [tracks[number] for number in kept]
 
 
 def _long(tracks: list[Track]) -> list[Track]:

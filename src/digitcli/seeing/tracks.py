@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from digitcli.seeing.morphology import Float32Array, Mask
@@ -51,6 +52,8 @@ LOCAL = 0.1
 """A rule goes on as it goes in its last stretch of this share of the longer side."""
 BAND, BEYOND = 1.5, 3.0
 """Pixels on both sides of a rule, and at its ends, that are painted over with it."""
+DARKER = 1.6
+"""What is darker than a rule by this factor is ink on it."""
 SHOWN = 0.35
 """What is this dark against a rule may be part of it."""
 COVERED = 0.35
@@ -134,6 +137,20 @@ class Track:
         level = np.rint(self.at(along.astype(np.float64))).astype(np.intp)
         near = np.clip(level + np.arange(-2, 3)[:, None], 0, height - 1)
         return float((hat[near, along].max(0) >= SHOWN * self.strength).mean())
+
+    def smoothed(self, reach: float) -> Track:
+        """Return it without bends shorter than `reach`, such as strokes beside it make."""
+        window = 2 * round(reach) + 1
+        along = np.arange(self.first, self.last + 1)
+        if len(along) < window:
+            return self
+        straight = self.slope * (along - along[0])
+        off = np.pad(self.at(along) - straight, round(reach), mode="reflect", reflect_type="odd")
+        step = max(1, window // 8)
+        windows = sliding_window_view(off, window)[::step]
+        usual = np.partition(windows, window // 2, axis=1)[:, window // 2]
+        level = np.interp(along, along[::step], usual) + straight
+        return replace(self, level=np.interp(self.along, along, level))
 
     def joined(self, other: Track) -> Track:
         """Return one track of two stretches."""
@@ -223,11 +240,15 @@ def paint_over(dark: Float32Array, tracks: list[Track], scale: float = 1.0) -> N
         inside = (upper >= 0) & (lower < height)
         columns, upper, lower = columns[inside], upper[inside], lower[inside]
         above, below = dark[upper, columns], dark[lower, columns]
-        for row in range(1, int((lower - upper).max(initial=0))):
-            share = np.minimum(row / (lower - upper), 1).astype(np.float32)
-            place = np.minimum(upper + row, lower)
-            between = (1 - share) * above + share * below
-            dark[place, columns] = np.minimum(dark[place, columns], between)
+        rows = np.arange(1, int((lower - upper).max(initial=1)))[:, None]
+        share = np.minimum(rows / (lower - upper), 1).astype(np.float32)
+        place = np.minimum(upper + rows, lower)
+        between = (1 - share) * above + share * below
+        seen = dark[place, columns]
+        excess = seen - between
+        rule = float(median(excess.max(0, initial=0.0)))
+        is_rule = (excess > 0) & (excess < DARKER * rule)
+        dark[place, columns] = np.where(is_rule, between, seen)
 
 
 def thinness(dark: Float32Array) -> Float32Array:
