@@ -11,7 +11,7 @@ from digitcli.reading.judge import judge, judged_image
 from digitcli.reading.split import Piece, Stroke
 from digitcli.seeing.form import form_digit
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.morphology import Float32Array, Mask, label
+from digitcli.seeing.morphology import Float32Array, Mask, label, padded
 
 MOST_PIECES = 12
 WIDEST_DIGIT = 1.5
@@ -141,7 +141,7 @@ def without_fragments(mask: Mask) -> Mask:
 def digit_image(candidate: Candidate, ink: Ink) -> NDArray[np.uint8]:
     """Bring a candidate to the form of MNIST, shape (28, 28), as single digits are."""
     left, top, right, bottom = candidate.box
-    mask = np.pad(candidate.mask, MARGIN)
+    mask = padded(candidate.mask, MARGIN)
     height, width = ink.density.shape
     density = np.zeros(mask.shape, np.float32)
     rows = slice(max(0, top - MARGIN), min(height, bottom + MARGIN))

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from math import exp, inf, log1p
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -44,6 +46,8 @@ BEAM = 12
 """Beginnings of texts that are followed at once."""
 UNSEEN = -9.0
 """Digits less probable than this in a column are not tried there; natural logarithm."""
+RESCALED = 8
+"""After so many columns, probabilities are brought back to 1, or they would be too small."""
 QUIET = -1e-3
 """Columns in which a blank is more probable than this are passed over; natural logarithm."""
 
@@ -141,17 +145,16 @@ def signed_columns(image: Float32Array) -> Float32Array:
     layers = _layers()
     values = image[:, : image.shape[1] // COLUMN * COLUMN, None]
     for number, (weight, bias) in enumerate(layers[:4]):
-        values = _convolved(np.pad(values, ((1, 1), (1, 1), (0, 0))), weight, bias, 3)
+        values = _convolved(_margined(values, 1, 1), weight, bias, 3)
         values = np.maximum(values[::2], values[1::2])
         if number == 0:
             values = np.maximum(values[:, ::2], values[:, 1::2])
-    values = np.pad(values, ((0, 0), (1, 1), (0, 0)))
-    values = _convolved(values, *layers[4], 3)[0]
+    values = _convolved(_margined(values, 0, 1), *layers[4], 3)[0]
     for far, (weight, bias) in zip(APART, layers[5:-1], strict=False):
         reach = TAPS // 2 * far
-        padded = np.pad(values, ((reach, reach), (0, 0)))
-        taken = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, 0)[:, :, ::far]
-        values = values + np.maximum(taken.reshape(len(values), -1) @ weight + bias, 0)
+        around = _margined(values[None], 0, reach)[0]
+        taken = sliding_window_view(around, 2 * reach + 1, 0)[:, :, ::far].swapaxes(1, 2)
+        values = values + _rectified(taken.reshape(len(values), -1) @ weight + bias)
     odds = values @ layers[-1][0] + layers[-1][1]
     odds -= odds.max(1, keepdims=True)
     return np.asarray(odds - np.log(np.exp(odds).sum(1, keepdims=True)), np.float32)
@@ -162,21 +165,39 @@ def _convolved(
 ) -> Float32Array:
     """Convolve values, shape (height, width, channels), and cut off what is negative."""
     tall = len(weight) // (values.shape[2] * wide)
-    windows = np.lib.stride_tricks.sliding_window_view(values, (tall, wide), (0, 1))
+    windows = sliding_window_view(values, (tall, wide), (0, 1)).transpose(0, 1, 3, 4, 2)
     height, width = windows.shape[:2]
     flat = windows.reshape(height * width, -1)
-    return np.asarray(np.maximum(flat @ weight + bias, 0).reshape(height, width, -1))
+    return _rectified(flat @ weight + bias).reshape(height, width, -1)
+
+
+def _margined(values: Float32Array, rows: int, columns: int) -> Float32Array:
+    """Put a margin around values, shape (height, width, channels)."""
+    height, width, channels = values.shape
+    around = np.zeros((height + 2 * rows, width + 2 * columns, channels), np.float32)
+    around[rows : rows + height, columns : columns + width] = values
+    return around
+
+
+def _rectified(values: Float32Array) -> Float32Array:
+    """Cut off what is negative, in place."""
+    return np.maximum(values, np.float32(0), out=values)
 
 
 @cache
 def _layers() -> list[tuple[Float32Array, Float32Array]]:
     """Weights, shape (inputs, outputs), and biases."""
     with files(__package__).joinpath("uncut.npz").open("rb") as file, np.load(file) as arrays:
-        layers = []
+        layers: list[tuple[Float32Array, Float32Array]] = []
+        channels = 1
         for number in range(len(arrays.files) // 3):
             scale = arrays[f"scale{number}"].astype(np.float32)
             weight = arrays[f"weight{number}"].astype(np.float32) * scale[:, None]
-            layers.append((np.ascontiguousarray(weight.T), arrays[f"bias{number}"]))
+            # channels come last in the picture, so that what is multiplied is copied in long runs
+            places = weight.reshape(len(weight), channels, -1).transpose(2, 1, 0)
+            flat = np.ascontiguousarray(places.reshape(-1, len(weight)))
+            layers.append((flat, arrays[f"bias{number}"]))
+            channels = len(weight)
     return layers
 
 
@@ -200,25 +221,25 @@ def likely_texts(
     Beginnings of texts are followed from the left to the right, those that are most probable up to
     each column: a text is as probable as all ways together to spread it over the columns.
     """
-    beams: dict[str, tuple[float, float]] = {"": (0.0, -np.inf)}
-    for column in columns.astype(np.float64):
-        if column[BLANK] > QUIET and all(ended > open_ for ended, open_ in beams.values()):
-            beams = {text: (ended + column[BLANK], -np.inf) for text, (ended, _) in beams.items()}
+    # floats of Python: arrays of so few are slower
+    beams: dict[str, tuple[float, float]] = {"": (0.0, -inf)}
+    for column in columns.tolist():
+        blank = column[BLANK]
+        if blank > QUIET and all(ended > open_ for ended, open_ in beams.values()):
+            beams = {text: (ended + blank, -inf) for text, (ended, _) in beams.items()}
             continue
         likely = {digit for digit in range(10) if column[digit] > UNSEEN}
         grown: dict[str, tuple[float, float]] = {}
         for text, (ended, running) in beams.items():
-            total = np.logaddexp(ended, running)
-            _add(grown, text, total + column[BLANK], -np.inf)
-            if text:
-                _add(grown, text, -np.inf, running + column[int(text[-1])])
+            total = _either(ended, running)
+            _add(grown, text, total + blank, running + column[int(text[-1])] if text else -inf)
             for digit in likely & _allowed(pattern, len(text)):
                 sign = str(digit)
                 before = ended if text.endswith(sign) else total
-                _add(grown, text + sign, -np.inf, before + column[digit])
-        best = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
-        beams = dict(best[:BEAM])
-    found = [Reading(text, float(np.logaddexp(*ways))) for text, ways in beams.items()]
+                _add(grown, text + sign, -inf, before + column[digit])
+        best = sorted(grown, key=lambda text: -_either(*grown[text]))
+        beams = {text: grown[text] for text in best[:BEAM]}
+    found = [Reading(text, _either(*ways)) for text, ways in beams.items()]
     if pattern:
         found = [reading for reading in found if len(reading.text) == len(pattern)]
     return sorted(found, key=lambda reading: -reading.likely)[:count]
@@ -235,30 +256,44 @@ def _add(beams: dict[str, tuple[float, float]], text: str, ended: float, running
     """Add to the probability of a text whose last digit has ended, or still runs."""
     if text in beams:
         before = beams[text]
-        ended, running = np.logaddexp(before[0], ended), np.logaddexp(before[1], running)
-    beams[text] = (float(ended), float(running))
+        ended, running = _either(before[0], ended), _either(before[1], running)
+    beams[text] = ended, running
+
+
+def _either(one: float, other: float) -> float:
+    """Return the logarithm of the sum of two probabilities that are given by theirs."""
+    more, less = (one, other) if one > other else (other, one)
+    return more if less == -inf else more + log1p(exp(less - more))
 
 
 def likelihoods(columns: Float32Array, texts: list[str]) -> NDArray[np.float64]:
     """Return the natural logarithm of the probability of each text, shape (texts,)."""
     longest = 2 * max(map(len, texts)) + 1
     states = np.full((len(texts), longest), BLANK, np.intp)
-    skips = np.zeros(states.shape, np.bool_)
+    skips = np.zeros(states.shape)
     for number, text in enumerate(texts):
         own = _states(text)
         states[number, : len(own)] = own
         skips[number, : len(own)] = _skips(own)
-    odds = columns.astype(np.float64)[:, states]
-    ways = np.full((len(texts), longest + 2), -np.inf)  # two states before the first, never taken
-    ways[:, 2:4] = odds[0, :, :2]
-    for column in odds[1:]:
-        here, before = ways[:, 2:], ways[:, 1:-1]
-        beyond = np.where(skips, ways[:, :-2], -np.inf)
-        ways[:, 2:] = np.logaddexp(np.logaddexp(here, before), beyond) + column
+    seen = np.exp(columns.astype(np.float64))[:, states]
+    ways = np.zeros((len(texts), longest + 2))  # two states before the first, never taken
+    ways[:, 2:4] = seen[0, :, :2]
+    here, before, beyond = ways[:, 2:], ways[:, 1:-1], ways[:, :-2]
+    stepped, skipped = np.empty(states.shape), np.empty(states.shape)
+    scale = np.zeros(len(texts))
+    for number, column in enumerate(seen[1:]):
+        np.multiply(beyond, skips, skipped)
+        np.add(here, before, stepped)
+        stepped += skipped
+        np.multiply(stepped, column, here)
+        if number % RESCALED == 0:
+            most = np.maximum(ways.max(1), np.finfo(np.float64).tiny)
+            ways /= most[:, None]
+            scale += np.log(most)
     last = np.array([2 * len(text) for text in texts]) + 2
     rows = np.arange(len(texts))
-    ended = np.logaddexp(ways[rows, last], ways[rows, last - 1])
-    return np.asarray(ended, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(ways[rows, last] + ways[rows, last - 1]) + scale, np.float64)
 
 
 def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.seeing.decode import Picture
-from digitcli.seeing.morphology import Float32Array, Mask, dilate
+from digitcli.seeing.morphology import Float32Array, Mask, dilate, padded
 from digitcli.seeing.ready import BOX, MIDDLE, SIDE, in_mnist_form
 from digitcli.seeing.stroke import restroke
 
@@ -45,7 +45,7 @@ def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
     """
     margin = 2
     top, bottom, left, right = bounding_box(digit)
-    own = np.pad(density * dilate(digit, 3), margin)
+    own = padded(density * dilate(digit, 3), margin)
     own = own[top : bottom + 2 * margin, left : right + 2 * margin]
     height, width = own.shape
     longer = max(height, width) - 2 * margin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.seeing.morphology import Float32Array, Mask, distance_inside
+from digitcli.seeing.morphology import Float32Array, Mask, distance_inside, padded
 
 
 def stroke_width(mask: Mask) -> float:
@@ -17,7 +17,7 @@ def stroke_width(mask: Mask) -> float:
 
 def _depth(mask: Mask) -> Float32Array:
     """How deep in a stroke each pixel of a mask lies, with a margin of one pixel around it."""
-    return distance_inside(np.pad(mask, 1), max(mask.shape) // 4 + 1)
+    return distance_inside(padded(mask, 1), max(mask.shape) // 4 + 1)
 
 
 def _mean_width(mask: Mask, depth: Float32Array) -> float:
@@ -44,7 +44,7 @@ def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
     if width < narrowest:
         radius = (narrowest - width) / 2
         margin = int(np.ceil(radius)) + 1
-        return distance_inside(~np.pad(mask, margin), margin) <= radius + 0.25
+        return distance_inside(~padded(mask, margin), margin) <= radius + 0.25
     if width > widest:
         radius = (width - widest) / 2
         thinned = depth > radius + 0.25
