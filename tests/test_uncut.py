@@ -107,7 +107,7 @@ def test_the_network_is_what_its_layers_say() -> None:
         height, width = padded.shape[0] - tall + 1, padded.shape[1] - 2
         after = np.empty((height, width, len(bias)))
         for y, x in itertools.product(range(height), range(width)):
-            window = padded[y : y + tall, x : x + 3].transpose(2, 0, 1)
+            window = padded[y : y + tall, x : x + 3]
             after[y, x] = np.maximum(window.ravel() @ weight + bias, 0)
         if number < 4:
             after = after.reshape(height // 2, 2, width, -1).max(1)
@@ -119,7 +119,7 @@ def test_the_network_is_what_its_layers_say() -> None:
         reach = 2 * far
         padded = np.pad(long, ((reach, reach), (0, 0)))
         windows = [padded[x : x + 2 * reach + 1 : far] for x in range(len(long))]
-        seen = np.stack([window.T.ravel() @ weight + bias for window in windows])
+        seen = np.stack([window.ravel() @ weight + bias for window in windows])
         long = long + np.maximum(seen, 0)
     odds = long @ layers[7][0] + layers[7][1]
     expected = odds - np.log(np.exp(odds).sum(1, keepdims=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,8 +87,7 @@ def load_model(path: str | os.PathLike[str] | None = None) -> Model:
         path = None
     name = "the shipped model" if path is None else os.fspath(path)
     try:
-        content = plainpickle.loads(_map(SHIPPED)) if path is None else read_plain(Path(path))
-        return _model(content, "shipped" if path is None else name)
+        return _shipped() if path is None else _model(read_plain(Path(path)), name)
     except FileNotFoundError:
         raise ModelError(
             f"{name} does not exist; check the path, or make a model with 'digitcli train'"
@@ -99,6 +99,12 @@ def load_model(path: str | os.PathLike[str] | None = None) -> Model:
         raise ModelError(
             f"{name} is not a digitcli model: {error}; make one with 'digitcli train'"
         ) from None
+
+
+@cache
+def _shipped() -> Model:
+    """Return the model inside the package, which nothing changes, read once."""
+    return _model(plainpickle.loads(_map(SHIPPED)), "shipped")
 
 
 def read_plain(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> plainpickle.Plain:

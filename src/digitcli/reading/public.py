@@ -27,8 +27,7 @@ def read_rows(
     source : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
         As `digitcli.read_digit` takes it.
     model : Model, optional
-        What `digitcli.load_model` returns; by default the model that ships inside the package,
-        which is loaded anew for each call.
+        What `digitcli.load_model` returns; by default the model that ships inside the package.
     polarity : {"auto", "dark-on-light", "light-on-dark"}
         Whether the ink is darker or brighter than the paper; found out by default.
     pattern : str, optional
