@@ -32,6 +32,8 @@ from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
 
+pytestmark = pytest.mark.slow("cluster")
+
 PROGRAM = [sys.executable, "-m", "digitcli"]
 GONE = 120  # seconds after which whatever was waited for will not come
 

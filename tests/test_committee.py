@@ -25,6 +25,8 @@ from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, plan_members, train_model
 from digitcli.training.trainer import EpochRecord, split_validation
 
+pytestmark = pytest.mark.slow("processes")
+
 COMMITTEE = (
     "train", "--dataset", "digits", "--hidden", "16", "--members", "3", "--jobs", "2",
     "--features", "pixels,deslant-directions", "--checkpoint-interval", "0",

@@ -69,6 +69,7 @@ def test_every_field_of_the_json_about_rows_is_documented_and_no_other(digitcli:
     }
 
 
+@pytest.mark.slow("training")
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 def test_the_gate_for_continuous_integration_trains_and_passes(tmp_path):
     page = (DOCS / "ci.md").read_text()

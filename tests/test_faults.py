@@ -15,6 +15,7 @@ import pytest
 FAULTS = Path(__file__).parent.parent / "faults"
 
 pytestmark = [
+    pytest.mark.slow("processes"),
     pytest.mark.skipif(not FAULTS.is_dir(), reason="the sources are not all there"),
     pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),

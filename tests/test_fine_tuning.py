@@ -17,6 +17,8 @@ from digitcli.model.modelfile import load_model, save_model
 from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
 
+pytestmark = pytest.mark.slow("training")
+
 
 @pytest.fixture(scope="module")
 def hand() -> Dataset:

@@ -159,6 +159,7 @@ def test_pictures_that_claim_to_be_huge_are_refused(folder: Path) -> None:
     assert all("error" in line for line in lines), lines
 
 
+@pytest.mark.slow("pictures")
 def test_pictures_that_take_more_memory_than_their_pixels_are_refused(folder: Path) -> None:
     blank = Image.new("RGB", (7200, 7200), "white")
     blank.save(folder / "progressive.jpg", progressive=True)
@@ -176,6 +177,7 @@ def test_pictures_that_take_more_memory_than_their_pixels_are_refused(folder: Pa
     assert "no ink" in errors[3] or "holds" in errors[3]
 
 
+@pytest.mark.slow("pictures")
 def test_extreme_shapes_end_in_a_line_each(folder: Path) -> None:
     shapes = [(1, 1), (1, 30_000), (30_000, 1), (30_000, 3), (2, 2), (28, 1), (1000, 30)]
     names = []
@@ -252,6 +254,7 @@ def test_a_file_may_vanish_while_it_is_in_the_queue(folder: Path) -> None:
     assert errors.startswith(b"gone.png cannot be read")
 
 
+@pytest.mark.slow("pictures")
 @pytest.mark.skipif(not FUZZ.exists(), reason="the sources are not all there")
 def test_damaged_and_odd_files_are_each_read_or_refused() -> None:
     code = (

@@ -80,7 +80,9 @@ def test_touching_digits_are_cut_apart(model: Model, text: str) -> None:
     assert texts(image, model) == [text]
 
 
-@pytest.mark.parametrize(("touching", "least"), [(0.0, 72), (0.5, 60)])
+@pytest.mark.parametrize(
+    ("touching", "least"), [(0.0, 72), pytest.param(0.5, 60, marks=pytest.mark.slow("pictures"))]
+)
 def test_rows_of_handwritten_digits(model: Model, touching: float, least: int) -> None:
     """Eighty rows of five of the embedded digits, as a benchmark draws them."""
     digits = load_digits().part("test")
@@ -286,6 +288,7 @@ def test_patterns_with_signs_and_what_may_be_left_out(
     assert [form.signs for form in parse_forms(text)] == forms
 
 
+@pytest.mark.slow("pictures")
 def test_a_row_has_the_form_that_is_as_long_as_it_is_read_freely(model: Model) -> None:
     image = np.asarray(page("2074", "36"))
     rows = read_rows_of(image, model, parse_forms("d?d?dd"))

@@ -108,6 +108,7 @@ def test_options_that_make_no_sense_are_refused(
     assert result.stdout == ""
 
 
+@pytest.mark.slow("processes")
 @pytest.mark.parametrize("format", ["text", "json", "csv"])
 def test_several_processes_give_the_lines_of_one(
     digitcli: Run, model: dict[str, str], picture: Path, tmp_path: Path, format: str
@@ -146,6 +147,7 @@ def test_the_digit_that_a_pattern_asks_for_comes_first(
     assert [entry["digit"] for entry in forced["top_k"]] == [forced["digit"], 4]
 
 
+@pytest.mark.slow("pictures")
 def test_length_keeps_the_rows_that_fit(
     digitcli: Run, model: dict[str, str], picture: Path
 ) -> None:

@@ -269,7 +269,10 @@ def test_polarity_can_be_given() -> None:
         np.zeros((28, 28), np.uint8),
         np.full((300, 400, 3), 128, np.uint8),
         np.zeros((1, 1), np.uint8),
-        np.random.default_rng(0).normal(220, 3, (480, 640)).astype(np.uint8),
+        pytest.param(
+            np.random.default_rng(0).normal(220, 3, (480, 640)).astype(np.uint8),
+            marks=pytest.mark.slow("pictures"),
+        ),
         np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8),
     ],
     ids=["white", "black", "grey", "pixel", "paper", "noise"],
@@ -279,7 +282,7 @@ def test_pictures_without_ink_are_errors(picture: Picture) -> None:
         normalize(picture)
 
 
-@pytest.mark.parametrize("side", [40, 300])
+@pytest.mark.parametrize("side", [40, pytest.param(300, marks=pytest.mark.slow("pictures"))])
 @pytest.mark.parametrize("grain", [0, 2])
 def test_lighting_without_strokes_is_an_error(side: int, grain: float) -> None:
     """Gradients in any direction and vignettes have no outline, so they hold no digit."""
@@ -360,6 +363,7 @@ def test_mnist_passes_unchanged(shared_data: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_digit(tmp_path / "0.png"), images[0])
 
 
+@pytest.mark.slow("pictures")
 def test_embedded_digits_on_paper(model: Model) -> None:
     """UCI digits, enlarged, inked and photographed in the shade, are read as well as they are."""
     digits = load_digits().part("test")

@@ -151,6 +151,7 @@ def test_what_is_no_regular_file_is_an_error(kind: str, tmp_path: Path) -> None:
         load_npz(path)
 
 
+@pytest.mark.slow("pictures")
 def test_mutated_files_end_in_a_dataset_or_one_error(dataset: Dataset, tmp_path: Path) -> None:
     """Byte flips, cuts, insertions and edited numbers, half of them near the headers."""
     dataset.save(tmp_path / "packed.npz")

@@ -50,7 +50,13 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
     return condition()
 
 
-@pytest.mark.parametrize("format", ["text", "json", "csv"])
+@pytest.mark.parametrize(
+    "format",
+    [
+        "text",
+        *(pytest.param(each, marks=pytest.mark.slow("processes")) for each in ("json", "csv")),
+    ],
+)
 def test_the_output_is_that_of_one_process(
     digitcli: Run, tmp_path: Path, reader: Path, format: str
 ) -> None:
@@ -104,9 +110,11 @@ def test_a_wrong_list_of_paths_ends_in_one_line(digitcli: Run, reader: Path) -> 
 
 def test_what_a_killed_process_was_at_is_done_again(tmp_path: Path, reader: Path) -> None:
     paths = [str(path) for path in draw_digits(tmp_path, ready=True)] * 200
+    others = children(os.getpid())
     answers = answer_in_processes(DigitReading(load_model(reader)), cut(paths), jobs=2)
     answered = list(next(answers).paths)
-    os.kill(children(os.getpid())[0], signal.SIGKILL)
+    first, _ = (pid for pid in children(os.getpid()) if pid not in others)
+    os.kill(first, signal.SIGKILL)
     digits = []
     for some in answers:
         assert not some.errors

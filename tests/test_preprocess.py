@@ -59,6 +59,7 @@ def test_an_idx_pair(digitcli: Run, tmp_path: Path) -> None:
     assert set(arrays["split"].tolist()) == {"test"}
 
 
+@pytest.mark.slow("pictures")
 def test_mnist(digitcli: Run, shared_data: Path, tmp_path: Path) -> None:
     assert digitcli("fetch", "--from", shared_data / "mnist").returncode == 0
     result = digitcli("preprocess", "mnist")

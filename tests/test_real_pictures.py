@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from digitcli.model.modelfile import load_model
@@ -18,6 +19,7 @@ BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "real_pictures.py"
 LARGE = ("usps-test", "hwd-1000")
 
 
+@pytest.mark.slow("pictures")
 def test_benchmark_weighs_sources_alike(tmp_path: Path) -> None:
     """One source of one picture weighs as much as one of three; the sheet shows the misread."""
     labels = {"a": [3, 4, 7], "b": [0]}
@@ -44,6 +46,7 @@ def test_benchmark_weighs_sources_alike(tmp_path: Path) -> None:
     assert Image.open(sheet).width > 200
 
 
+@pytest.mark.slow("pictures")
 def test_photos_and_drawings_are_read(shared_data: Path) -> None:
     """A twentieth of the pictures of each source but the two largest, and of photos a third."""
     folder = shared_data / "real" / "single"

@@ -206,6 +206,7 @@ def test_equal_evaluations_make_equal_files(result, model, tmp_path):
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+@pytest.mark.slow("pictures")
 @pytest.mark.parametrize("sharpness", [0.5, 0.0])
 def test_mnist_fits_in_3_megabytes(shared_data, tmp_path, sharpness):
     """Even for a model that knows nothing and so fills every cell it can."""

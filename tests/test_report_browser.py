@@ -18,6 +18,8 @@ from digitcli.evaluation.evaluate import Evaluation, Unreadable, evaluate
 from digitcli.evaluation.report import CELL_DIGITS, write_report
 from digitcli.model.network import Model
 
+pytestmark = pytest.mark.slow("browser")
+
 EVIL = '<img src=x onerror="hacked=1">'
 LONG = "a-name-without-any-place-to-break-it-" * 5
 

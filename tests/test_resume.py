@@ -56,6 +56,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "model.joblib").read_bytes()
 
 
+@pytest.mark.slow("processes")
 def test_a_killed_training_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, undisturbed: bytes
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_killed_training_continues_to_the_same_model(
     assert left == {"model.joblib"}, "neither checkpoint nor litter"
 
 
+@pytest.mark.slow("training")
 def test_without_a_checkpoint_resume_starts_from_the_beginning(
     digitcli: Run, tmp_path: Path
 ) -> None:

@@ -114,7 +114,9 @@ def model() -> Model:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
-@pytest.mark.parametrize("digit", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    "digit", [pytest.param(digit, marks=pytest.mark.slow("pictures")) for digit in (1, 2, 8)] + [4]
+)
 def test_surroundings_make_no_difference(
     digit: int, situation: Callable[[Ink], Picture], model: Model
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from conftest import clean_environment
 from drawings import draw_digits, drawn, save_reader
 
+SLOW = pytest.mark.slow("processes")
 PROGRAM = [sys.executable, "-m", "digitcli"]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="streams and signals of POSIX")
@@ -51,7 +52,15 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("options", ["-j 1", "-j 2", "--line", "--line -j 2"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-j 1",
+        pytest.param("-j 2", marks=SLOW),
+        "--line",
+        pytest.param("--line -j 2", marks=SLOW),
+    ],
+)
 def test_a_closed_pipe_ends_quietly(folder: Path, options: str) -> None:
     result = shell(folder, f"(yes 3.png | $P predict {options}; echo $? >&2) | head -n 2")
     assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [["3.png", "3"]] * 2
@@ -87,8 +96,8 @@ def test_an_answer_that_cannot_be_written_is_an_error(folder: Path, arguments: s
         ("$P predict 3.png 2>&-", 0, 1),
         ("$P predict missing.png 3.png 2>&-", 3, 1),
         ("$P predict missing.png 3.png <&- >&- 2>&-", 3, 0),
-        ("$P predict -j 2 missing.png 3.png <&- 2>&-", 3, 1),
-        ("$P predict --line -j 2 missing.png 3.png <&- 2>&-", 3, 1),
+        pytest.param("$P predict -j 2 missing.png 3.png <&- 2>&-", 3, 1, marks=SLOW),
+        pytest.param("$P predict --line -j 2 missing.png 3.png <&- 2>&-", 3, 1, marks=SLOW),
         ("$P predict <&-", 2, 0),
         ("$P predict --stdin-image <&-", 2, 0),
         ("$P nonsense 2>&-", 2, 0),
@@ -283,7 +292,14 @@ def _ready(descriptor: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    "command", ["train --dataset digits --hidden 16 --epochs 2 -o m.joblib", "preprocess digits"]
+    "command",
+    [
+        pytest.param(
+            "train --dataset digits --hidden 16 --epochs 2 -o m.joblib",
+            marks=pytest.mark.slow("training"),
+        ),
+        "preprocess digits",
+    ],
 )
 def test_tables_that_nobody_reads_cost_no_answer(folder: Path, command: str) -> None:
     result = shell(folder, f"{{ {{ $P {command} 2>&1 >&3; echo $? >&4; }} | true; }} 3>&1 4>code")

@@ -76,6 +76,7 @@ def test_doubtful_cells_and_what_is_no_number(digitcli: Run) -> None:
     assert rows[2] == ["?", "?", "", "?"]
 
 
+@pytest.mark.slow("pictures")
 def test_tables_of_several_pictures_are_parted_by_an_empty_line(digitcli: Run) -> None:
     once = digitcli("predict", "--table", EXAMPLE).stdout
     twice = digitcli("predict", "--table", EXAMPLE, EXAMPLE)
@@ -164,6 +165,7 @@ def labelled(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow("pictures")
 def test_evaluate_tells_cells_blanks_and_invented_numbers(digitcli: Run, labelled: Path) -> None:
     result = digitcli(
         "evaluate", "--table", labelled, "--gallery", "wrong.png", "--fail-under", "1"
@@ -175,6 +177,7 @@ def test_evaluate_tells_cells_blanks_and_invented_numbers(digitcli: Run, labelle
     assert (answer["cells_right"], answer["invented"], answer["count"]) == (1, 0, 1)
 
 
+@pytest.mark.slow("pictures")
 def test_evaluate_says_which_cells_are_wrong(digitcli: Run, labelled: Path, tmp_path: Path) -> None:
     text = (labelled / "scores.csv").read_text()
     (labelled / "scores.csv").write_text(text.replace("15", "16"))
@@ -214,6 +217,7 @@ def test_folders_without_labels_or_pictures(digitcli: Run, labelled: Path) -> No
     assert "holds no CSV file" in result.stderr
 
 
+@pytest.mark.slow("pictures")
 def test_tables_that_people_filled_in(digitcli: Run, shared_data: Path) -> None:
     folder = shared_data / "tables"
     if not folder.is_dir():
@@ -254,6 +258,7 @@ def test_a_number_with_strokes_through_it_is_crossed_out(text: str, strokes: int
     assert crossed()
 
 
+@pytest.mark.slow("pictures")
 def test_several_tables_are_in_reading_order_and_a_dash_is_blank(
     digitcli: Run, tmp_path: Path
 ) -> None:
@@ -269,6 +274,7 @@ def test_several_tables_are_in_reading_order_and_a_dash_is_blank(
         assert list(csv.reader(io.StringIO(text)))[1:] == HOLDS
 
 
+@pytest.mark.slow("pictures")
 @pytest.mark.parametrize("pitch", [3, 12, 0])
 def test_pictures_of_nothing_but_lines_or_noise_end_in_time(
     digitcli: Run, tmp_path: Path, pitch: int

@@ -173,6 +173,7 @@ def test_mnist_that_is_not_there_and_no_network(digitcli: Run) -> None:
     assert "--dataset digits" in last
 
 
+@pytest.mark.slow("training")
 def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_path: Path) -> None:
     """What cannot be read is said, and the exit code says that something was."""
     digits = load_digits()
@@ -189,6 +190,7 @@ def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_pat
     assert load_model(tmp_path / "model.joblib").metadata["data"]["test_images"] == 0
 
 
+@pytest.mark.slow("processes")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_best_model_so_far(tmp_path: Path, kind: signal.Signals) -> None:
     process = subprocess.Popen(
@@ -282,6 +284,7 @@ def test_ctrl_c_after_the_last_epoch_leaves_the_training_to_be_resumed(
     assert steps == [f"continuing {output}.checkpoint after epoch 1"]
 
 
+@pytest.mark.slow("training")
 def test_a_damaged_mnist_is_done_without_where_it_is_not_needed(
     digitcli: Run, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def photos() -> list[tuple[Pixels, int]]:
     return found
 
 
+@pytest.mark.slow("pictures")
 def test_much_of_what_lies_on_its_side_is_read_and_nothing_upright_is_turned(
     photos: list[tuple[Pixels, int]],
 ) -> None:

@@ -1,0 +1,130 @@
+"""Start the program a hundred times at the price of few: fork a process that has imported it.
+
+Run as a script, this waits for requests on stdin, a line of JSON each, runs the program as they say,
+and answers with the process's number and its exit code. It has one thread and nothing of pytest, so that what it forks differs from ``python -m digitcli`` in
+nothing but what is imported already; `tests/test_startup.py` is about that.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib import import_module
+
+IMPORTED = (
+    "PIL.ImageDraw",
+    "PIL.ImageFont",
+    "digitcli.cli.app",
+    "digitcli.evaluation.evaluate",
+    "digitcli.evaluation.report",
+    "digitcli.prediction.digits",
+    "digitcli.prediction.rows",
+    "digitcli.prediction.tables",
+    "digitcli.training.run",
+    "pooch",
+    "rich.progress",
+    "rich.table",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run: arguments, folder, environment, and the files that are the streams."""
+
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+    stdin: str
+    stdout: str
+    stderr: str
+
+
+class WarmStart:
+    """The process that is forked from."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+
+    def run(self, request: Request, timeout: float) -> int:
+        """Run the program and return its exit code, as `subprocess.run` would.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            After so many seconds; the program is killed.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
+        self._process.stdin.flush()
+        child = self._answer(timeout)
+        try:
+            return self._answer(timeout)
+        except subprocess.TimeoutExpired:
+            os.kill(child, signal.SIGKILL)
+            self._answer(timeout)
+            raise
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self, timeout: float) -> int:
+        answers = self._process.stdout
+        assert answers is not None
+        if not select.select([answers], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("digitcli", timeout)
+        return int(answers.raw.readline())  # type: ignore[attr-defined]
+
+
+def serve() -> None:
+    """Answer requests until there are no more; return in a fork that is to run the program."""
+    for name in IMPORTED:
+        import_module(name)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            become(Request(**json.loads(line)))
+            return
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+    os._exit(0)
+
+
+def become(request: Request) -> None:
+    """Give this process the arguments, folder, environment and streams of the request."""
+    for descriptor, name, flags in (
+        (0, request.stdin, os.O_RDONLY),
+        (1, request.stdout, os.O_WRONLY),
+        (2, request.stderr, os.O_WRONLY),
+    ):
+        opened = os.open(name, flags)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    sys.argv = ["digitcli", *request.arguments]
+    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8", "strict")
+    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8", "strict")
+    sys.stderr = io.TextIOWrapper(
+        open(2, "wb", closefd=False), "utf-8", "backslashreplace", line_buffering=True
+    )
+
+
+if __name__ == "__main__":
+    serve()
+    from digitcli.cli import main
+
+    main()
