@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from digitcli.reading.digit import see_steps
-from digitcli.seeing.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
+from digitcli.reading.explain import CHOSEN, FOUND, MARGIN, PANEL, TITLE, explain
 
 
 def panel(sheet: np.ndarray, number: int) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Start the program a hundred times at the price of few: fork a process that has imported it.
+"""Run the program many times at the price of few: fork a process that has imported it already.
 
-Run as a script, this waits for requests on stdin, a line of JSON each, runs the program as they say,
-and answers with the process's number and its exit code. It has one thread and nothing of pytest, so that what it forks differs from ``python -m digitcli`` in
-nothing but what is imported already; `tests/test_startup.py` is about that.
+Run as a script, this waits for requests on stdin, a line of JSON each, runs the program as they
+say, and answers with the process's number and its exit code. It has one thread and nothing of
+pytest. So what it forks differs from ``python -m digitcli`` in nothing but what is imported at the
+start, and that is what `tests/test_startup.py` is about.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import select
@@ -30,6 +30,8 @@ IMPORTED = (
     "pooch",
     "rich.progress",
     "rich.table",
+    "sklearn.datasets",
+    "sklearn.neural_network",
 )
 
 
@@ -116,11 +118,9 @@ def become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = ["digitcli", *request.arguments]
-    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8", "strict")
-    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8", "strict")
-    sys.stderr = io.TextIOWrapper(
-        open(2, "wb", closefd=False), "utf-8", "backslashreplace", line_buffering=True
-    )
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelEncoder
 
 from digitcli.model.input import INPUT_FEATURES
-from digitcli.model.network import Network
 from digitcli.model.second_look import look_twice
 
 
@@ -75,11 +74,26 @@ class DigitCommittee(_LooksTwice, VotingClassifier):  # type: ignore[misc]
     """A soft `VotingClassifier` that looks twice at doubtful pictures."""
 
 
-def estimator_of(networks: Sequence[Network]) -> ClassifierMixin:
-    """Return a `DigitClassifier` for one network, a `DigitCommittee` for several."""
-    if len(networks) == 1:
-        return _classifier(networks[0], DigitClassifier)
-    estimators = [_classifier(network, NetworkClassifier) for network in networks]
+def estimator_of(layers: Sequence[MLPClassifier], input_features: Sequence[str]) -> ClassifierMixin:
+    """Return an estimator that takes pixels, of one or several that take features of them.
+
+    Parameters
+    ----------
+    layers : sequence of MLPClassifier
+        Fitted; each takes input features, shape (n, inputs).
+    input_features : sequence of str
+        What each of them takes: keys of `digitcli.model.input.INPUT_FEATURES`.
+
+    Returns
+    -------
+    DigitClassifier or DigitCommittee
+        For one of them, or for several.
+    """
+    if len(layers) == 1:
+        return _classifier(DigitClassifier, layers[0], input_features[0])
+    estimators = [
+        _classifier(NetworkClassifier, *each) for each in zip(layers, input_features, strict=True)
+    ]
     named = [(f"member{index}", estimator) for index, estimator in enumerate(estimators, 1)]
     committee = DigitCommittee(named, voting="soft")
     committee.estimators_ = estimators
@@ -88,8 +102,10 @@ def estimator_of(networks: Sequence[Network]) -> ClassifierMixin:
     return committee
 
 
-def _classifier(network: Network, kind: type[NetworkClassifier]) -> NetworkClassifier:
+def _classifier(
+    kind: type[NetworkClassifier], layers: MLPClassifier, input_features: str
+) -> NetworkClassifier:
     classifier = kind()
-    classifier.__dict__.update(network.to_sklearn().__dict__)
-    classifier.input_features_ = network.input_features
+    classifier.__dict__.update(layers.__dict__)
+    classifier.input_features_ = input_features
     return classifier

@@ -204,7 +204,10 @@ class Model:
         """
         from digitcli.model.estimators import estimator_of
 
-        return estimator_of(self.members)
+        return estimator_of(
+            [member.to_sklearn() for member in self.members],
+            [member.input_features for member in self.members],
+        )
 
 
 def _chunks(count: int) -> Iterator[slice]:

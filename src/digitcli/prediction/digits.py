@@ -73,7 +73,7 @@ class DigitReading(Reading[DigitAnswers]):
 
     def explain(self, source: Source, answers: DigitAnswers, place: int) -> Image.Image:
         """Draw the steps from a picture to the probabilities of its digit."""
-        from digitcli.reading.digit import explain_digit
+        from digitcli.reading.explain import explain_digit
 
         return explain_digit(
             source.file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,6 @@ from digitcli.seeing.rules import is_empty_box
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.stroke import stroke_width
 from digitcli.seeing.view import View
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 SURE, SUREST = 0.9, 0.95
 """The first look, and any other, is taken without trying more if it is this likely. A look that is
@@ -409,37 +406,3 @@ def read_digit(
         like a digit.
     """
     return see_digit(file, polarity=polarity, name=name).image
-
-
-def explain_digit(
-    file: AnyImage,
-    probabilities: NDArray[np.floating],
-    *,
-    polarity: Polarity | str = Polarity.AUTO,
-    name: str | None = None,
-    turns: int = 0,
-) -> Image.Image:
-    """Draw the steps from a picture to its digit, and what the network said of it.
-
-    Parameters
-    ----------
-    file, polarity, name
-        As for `read_digit`.
-    probabilities : ndarray of float, shape (10,)
-        The network's probabilities for 0 … 9.
-    turns : int
-        By how many quarters, anticlockwise, the digit was turned before it was read.
-
-    Raises
-    ------
-    ImageError
-        As `read_digit` does.
-    """
-    from digitcli.seeing.explain import explain
-
-    picture = decode(file, name)
-    try:
-        steps = see_steps(picture, polarity=Polarity(polarity))
-    except ImageError as error:
-        raise ImageError(f"{name_of(file, name)} {error}") from None
-    return explain(steps, probabilities, turns)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from digitcli.errors import ImageError
+from digitcli.polarity import Polarity
+from digitcli.reading.digit import Steps, see_steps
+from digitcli.seeing.decode import AnyImage, decode, name_of
 from digitcli.seeing.morphology import Mask
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from digitcli.reading.digit import Steps
 
 PANEL = 196
 """Side of each panel: 28 pixels shown seven times larger."""
@@ -24,6 +23,38 @@ TITLE = 22
 PAPER, TEXT, FAINT = "white", "#1f2328", "#d0d7de"
 CHOSEN, OTHER = "#0969da", "#8c959f"
 FOUND = np.array([207, 34, 46], np.uint8)
+
+
+def explain_digit(
+    file: AnyImage,
+    probabilities: NDArray[np.floating],
+    *,
+    polarity: Polarity | str = Polarity.AUTO,
+    name: str | None = None,
+    turns: int = 0,
+) -> Image.Image:
+    """Draw the steps from a picture to its digit, and what the network said of it.
+
+    Parameters
+    ----------
+    file, polarity, name
+        As for `digitcli.read_digit`.
+    probabilities : ndarray of float, shape (10,)
+        The network's probabilities for 0 … 9.
+    turns : int
+        By how many quarters, anticlockwise, the digit was turned before it was read.
+
+    Raises
+    ------
+    ImageError
+        As `digitcli.read_digit` does.
+    """
+    picture = decode(file, name)
+    try:
+        steps = see_steps(picture, polarity=Polarity(polarity))
+    except ImageError as error:
+        raise ImageError(f"{name_of(file, name)} {error}") from None
+    return explain(steps, probabilities, turns)
 
 
 def explain(
