@@ -73,10 +73,15 @@ def is_shipped(path: str | os.PathLike[str] | None) -> bool:
 
 
 def load_model(path: str | os.PathLike[str] | None = None) -> Model:
-    """Read a model file, or the model inside the package when `path` is None or ``"shipped"``.
+    """Read a model file, or the model that ships inside the package.
 
     Needs neither scikit-learn nor joblib. A hostile file can at worst raise the error below: no
     code in it is run, and each size, shape and number is checked before it is used.
+
+    Parameters
+    ----------
+    path : str or path, optional
+        The file; None or ``"shipped"`` for the model inside the package.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def read_tables(
     Parameters
     ----------
     source, model, polarity
-        As for `read_rows`.
+        As `digitcli.read_rows` takes them.
 
     Returns
     -------
@@ -108,11 +108,19 @@ def read_table(
 ) -> Table:
     """Read the table of numbers in an image, the first if there are several.
 
-    The parameters and the errors are those of `read_tables`.
+    Parameters
+    ----------
+    source, model, polarity
+        As `digitcli.read_rows` takes them.
+
+    Raises
+    ------
+    ImageError
+        As `digitcli.read_tables` does.
 
     Examples
     --------
-    >>> table = read_table("examples/tables/scores.png")
+    >>> table = read_table("examples/tables/scores.jpg")
     >>> table.texts()[1]
     ['1', '12', '7', '19']
 

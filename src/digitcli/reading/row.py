@@ -66,7 +66,16 @@ class Row:
     signs: tuple[str, ...] = ()
 
     def text(self, min_confidence: float = 0.0, *, signs: bool = False) -> str:
-        """Return the digits, ``?`` for each that is doubtful, and the signs between if asked."""
+        """Return what the row says.
+
+        Parameters
+        ----------
+        min_confidence : float
+            0 to 1. Where the row is less sure, its doubtful digits are ``?``: the least sure ones,
+            until the rest reaches this.
+        signs : bool
+            Write the minus, the decimal point and the spaces too.
+        """
         doubtful = self.doubtful(min_confidence)
         texts = [
             "?" if place in doubtful else str(digit.digit)
