@@ -8,12 +8,17 @@ start, and that is what `tests/test_startup.py` is about.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
+import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
@@ -93,6 +98,7 @@ def serve() -> None:
     """Answer requests until there are no more; return in a fork that is to run the program."""
     for name in IMPORTED:
         import_module(name)
+    gc.freeze()  # else each fork would copy what its collector only looks at
     for line in sys.stdin:
         child = os.fork()
         if not child:
@@ -123,8 +129,25 @@ def become(request: Request) -> None:
     sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
 
 
-if __name__ == "__main__":
-    serve()
+def run_and_end() -> None:
+    """Run the program, and end as the interpreter would, but without taking all modules down."""
     from digitcli.cli import main
 
-    main()
+    code: object = 1
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+if __name__ == "__main__":
+    serve()
+    run_and_end()

@@ -4,7 +4,8 @@
 
 Makes a virtual environment that is removed afterwards, installs digitcli and the lower bound of
 every dependency in it, prints what that is, and runs all tests, slow ones too. Needs the package
-index. Takes about five minutes; arguments for pytest choose less. Run it with the lowest Python that is supported.
+index. Takes about five minutes; arguments for pytest choose less. Run it with the lowest Python
+that is supported.
 """
 
 from __future__ import annotations
