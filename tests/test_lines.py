@@ -81,14 +81,19 @@ def test_touching_digits_are_cut_apart(model: Model, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("touching", "least"), [(0.0, 72), pytest.param(0.5, 60, marks=pytest.mark.slow("pictures"))]
+    ("rows", "touching", "least"),
+    [
+        (20, 0.0, 18),
+        pytest.param(80, 0.0, 72, marks=pytest.mark.slow("pictures")),
+        pytest.param(80, 0.5, 60, marks=pytest.mark.slow("pictures")),
+    ],
 )
-def test_rows_of_handwritten_digits(model: Model, touching: float, least: int) -> None:
-    """Eighty rows of five of the embedded digits, as a benchmark draws them."""
+def test_rows_of_handwritten_digits(model: Model, rows: int, touching: float, least: int) -> None:
+    """Rows of five of the embedded digits, as a benchmark draws them."""
     digits = load_digits().part("test")
     rng = np.random.default_rng(0)
     right = 0
-    for _ in range(80):
+    for _ in range(rows):
         chosen = rng.integers(len(digits.images), size=5)
         row = draw_row(digits.images[chosen], digits.labels[chosen], rng, touching=touching)
         right += [found.text() for found in read_rows(row.picture, model)] == [row.text]

@@ -190,7 +190,7 @@ def test_a_stopped_and_continued_process_goes_on(folder: Path) -> None:
         {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
         {"TERM": "dumb", "COLUMNS": "20"},
         {"HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent"},
-        {"HOME": "/dev/null"},
+        pytest.param({"HOME": "/dev/null"}, marks=SLOW),
         {"NO_COLOR": "1", "PYTHONIOENCODING": "ascii"},
     ],
     ids=lambda environment: " ".join(f"{name}={value}" for name, value in environment.items()),

@@ -103,6 +103,7 @@ def test_options_that_contradict_each_other(digitcli: Run, options: tuple[str, .
     assert (result.returncode, result.stdout) == (ExitCode.USAGE, "")
 
 
+@pytest.mark.slow("pictures")
 def test_the_cells_are_explained(digitcli: Run, tmp_path: Path) -> None:
     assert digitcli("predict", "--table", EXAMPLE, "--explain", "seen").returncode == 0
     (path,) = (tmp_path / "seen").iterdir()
@@ -229,6 +230,7 @@ def test_tables_that_people_filled_in(digitcli: Run, shared_data: Path) -> None:
     assert answer["invented"] <= 0.01
 
 
+@pytest.mark.slow("pictures")
 def test_a_page_of_print_is_no_table(digitcli: Run, tmp_path: Path) -> None:
     page = Image.new("L", (1000, 700), 255)
     words = "the feet of letters in lines of print are in line and so are some of their stems"
