@@ -45,8 +45,8 @@ ATTEMPTS: Final = 5
 """Times in a row that everything may be lost before the call that was alone is given up."""
 
 _WAVE: Final = 64
-"""Calls per thread of the cluster after which its threads are counted again; no more than these
-wait here for whoever takes the results."""
+"""Calls per thread of the cluster after which its threads are counted again. No more results than
+these wait here to be taken."""
 
 Tell = Callable[[Any], None]
 """Sends a message of plain builtins from a worker to whoever made the calls."""

@@ -1,4 +1,4 @@
-"""Write files so that whoever interrupts finds the old one or the new one, never half of one."""
+"""Write files so that, whatever interrupts, the old one or the new one is there and never half."""
 
 from __future__ import annotations
 

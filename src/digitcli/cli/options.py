@@ -70,7 +70,7 @@ def check_output(path: Path | None, option: str) -> None:
 
 
 def check_different(named: Mapping[str, Path | None]) -> None:
-    """Refuse files of which one would be written over another, by the options that name them."""
+    """Refuse two options that name the same file: one would be written over the other."""
     options: dict[str, str] = {}
     for option, path in named.items():
         if path is not None:

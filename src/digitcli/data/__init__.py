@@ -1,0 +1,1 @@
+"""Datasets: fetched, read from folders and files, or written by a program."""

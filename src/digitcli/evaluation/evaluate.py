@@ -338,7 +338,7 @@ def checks(
 
 
 def check(name: str, correct: int, count: int, value: float, bar: float) -> Check:
-    """Hold a share, of which `correct` of `count` is the plain form, against a bar."""
+    """Compare a share with the bar it must reach; `correct` of `count` is for the message."""
     if value >= bar:
         return Check(name, True, f"{name} {value:.4f} reaches {bar:g}")
     # As many places as it takes to see that one is smaller.

@@ -62,7 +62,7 @@ def loads(data: bytes | memoryview) -> Plain:
 def parts(tree: Plain) -> Iterator[tuple[Plain, int]]:
     """Yield all that is in a tree of plain builtins and how deep it is there, but no numbers.
 
-    What stands in several places comes several times, so whoever takes the parts must stop one day.
+    What stands in several places comes several times, which can be without end: stop after so many.
     """
     waiting = [(tree, 0)]
     while waiting:

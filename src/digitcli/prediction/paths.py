@@ -1,7 +1,7 @@
 """Where the inputs come from: arguments, folders, a stream of paths that may never end, an image.
 
-They come in bursts: lists of inputs that are there now. Whoever works through a burst has answered
-everything that could be answered before the next one may have to be waited for.
+They come in bursts: lists of inputs that are there now. All of a burst can be answered before the
+next one may have to be waited for.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Trainings: recipes, distortions, epochs, checkpoints and the search for better recipes."""

@@ -172,7 +172,7 @@ def write_marks(count: int, *, seed: int) -> NDArray[np.uint8]:
 
 
 def hand(number: int, seed: int, stretch: float) -> tuple[Person, Rng]:
-    """Who writes the digit of this number, and the chances of this one time."""
+    """Return the person who writes digit `number`, and the random numbers for this one time."""
     person = _person(np.random.default_rng([seed, number // PER_PERSON, 0]), stretch)
     return person, np.random.default_rng([seed, number, 1])
 
