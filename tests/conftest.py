@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from digitcli.data import uci
 from digitcli.data.dataset import Dataset
-from warm_start import Request, WarmStart
+from warm_start import ONE_THREAD, Request, WarmStart
 
 # A shell starts background jobs with Ctrl-C ignored, which the programs under test would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -127,13 +127,16 @@ def read_by_python(variable: str) -> bool:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Return the environment without what would change digitcli's answers."""
+    """Return the environment without what would change digitcli's answers.
+
+    With one thread for all, however the program is started: sums of several differ in the last bits.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("DIGITCLI_") and name not in HIDDEN
     }
-    return kept | {"DIGITCLI_DATA_DIR": os.fspath(home / "data")}
+    return kept | {"DIGITCLI_DATA_DIR": os.fspath(home / "data")} | ONE_THREAD
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

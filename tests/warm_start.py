@@ -22,6 +22,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
 IMPORTED = (
     "PIL.ImageDraw",
     "PIL.ImageFont",
@@ -60,7 +62,7 @@ class WarmStart:
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env=os.environ | ONE_THREAD,
         )
 
     def run(self, request: Request, timeout: float) -> int:
