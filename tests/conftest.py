@@ -129,7 +129,7 @@ def read_by_python(variable: str) -> bool:
 def clean_environment(home: Path) -> dict[str, str]:
     """Return the environment without what would change digitcli's answers.
 
-    With one thread for all, however the program is started: sums of several differ in the last bits.
+    With one thread for all, however the program starts: sums of several differ in the last bits.
     """
     kept = {
         name: value
