@@ -49,6 +49,8 @@ better by this."""
 FEW_DIGITS = 3
 """No more digits than this are answered only where a lone one would be, unless they are such a row
 and FIRM."""
+TEETH = 0.3
+"""Where a larger share of the digits are 1s, some may be teeth of a comb, and rows must be SURE."""
 UNSURE = 2.0
 """Where digits exceed WRITING by less on average, the other polarity is tried."""
 BESIDE_EDGE, UPRIGHT = 0.5, 0.35
@@ -107,9 +109,11 @@ def read_rows(
         framed, alone = _framed(frame, view, polarity, model, pattern)
         alone &= frame.probability >= SANE
     best = [framed] if framed else _seen(view, polarity, model, pattern, frame)
-    if framed and framed.confidence < DOUBTED and not alone:
+    # tables, sheets and teeth of combs read as a row are 0s and 1s
+    bare = framed is not None and not framed.text().strip("01")
+    if framed and framed.confidence < (SURE if bare else DOUBTED) and (bare or not alone):
         with suppress(ImageError):
-            rows = _seen(view, polarity, model, pattern, None, usual=True)
+            rows = _seen(view, polarity, model, pattern, None, usual=not bare)
             if _speak_more(rows, framed):
                 best = rows
     few = not pattern and 0 < _count(best) <= FEW_DIGITS
@@ -129,11 +133,8 @@ def page_side(picture: Picture) -> int:
 
 
 def _speak_more(rows: list[Row], framed: Row) -> bool:
-    """Whether rows that were seen are more probable than a whole picture as one, and hold as much.
-
-    Tables, sheets and teeth of combs read as a row are 0s and 1s.
-    """
-    if not rows or np.prod([row.confidence for row in rows]) <= framed.confidence:
+    """Whether rows that were seen are more probable than a whole picture as one, and hold as much."""
+    if not rows or _probability(rows) <= framed.confidence:
         return False
     seen = sum(digit.digit > 1 for row in rows for digit in row.digits)
     return seen >= sum(digit.digit > 1 for digit in framed.digits)
@@ -173,7 +174,7 @@ def _seen(
         rows = _rows_of(way, model, pattern)
         score = _evidence(rows)
         edges = way.kind == "sheet" and _differ_by_edges(rows, best)
-        if rows and (edges or not best or score > most + BETTER):
+        if rows and (edges or _are_without_teeth(rows, best) or not best or score > most + BETTER):
             best, most, clear = rows, score, _is_clear(rows)
     if not best and frame:
         blank = np.zeros(view.values.shape, np.bool_)
@@ -264,6 +265,19 @@ def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
     return [text.strip("1") for text in fewer] == [text.strip("1") for text in more]
 
 
+def _are_without_teeth(rows: list[Row], others: list[Row]) -> bool:
+    """Whether rows are surely others without 1s among their digits: the teeth of a comb."""
+    fewer, more = ([row.text().replace("1", "") for row in own] for own in (rows, others))
+    if fewer != more or not any(fewer) or _count(rows) >= _count(others):
+        return False
+    return _probability(others) < SURE <= _probability(rows)
+
+
+def _probability(rows: list[Row]) -> float:
+    """Return how probable it is that all rows are right."""
+    return float(np.prod([row.confidence for row in rows]))
+
+
 def _mean_score(rows: list[Row]) -> float:
     """Score of a digit, on average."""
     return sum(digit.score for row in rows for digit in row.digits) / max(1, _count(rows))
@@ -308,7 +322,8 @@ def _is_clear(rows: list[Row]) -> bool:
         return True
     scores = np.array([digit.score for digit in digits])
     strong = scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW
-    return bool(strong and np.mean([row.confidence for row in rows]) >= FIRM)
+    firm = SURE if np.mean([digit.digit == 1 for digit in digits]) > TEETH else FIRM
+    return bool(strong and np.mean([row.confidence for row in rows]) >= firm)
 
 
 def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
