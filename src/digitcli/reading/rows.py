@@ -133,7 +133,7 @@ def page_side(picture: Picture) -> int:
 
 
 def _speak_more(rows: list[Row], framed: Row) -> bool:
-    """Whether rows that were seen are more probable than a whole picture as one, and hold as much."""
+    """Whether rows that were seen are more probable than a whole picture as one, and as full."""
     if not rows or _probability(rows) <= framed.confidence:
         return False
     seen = sum(digit.digit > 1 for row in rows for digit in row.digits)
