@@ -220,6 +220,55 @@ def test_much_beside_the_pixels_is_refused_before_it_is_read(data: bytes) -> Non
         decode(io.BytesIO(data), "scan")
 
 
+class Counting(io.BytesIO):
+    """Counts how often it is read from."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize("nothing", [b"\0", b" ", b"\xff\xd8"], ids=["zeros", "spaces", "markers"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\xff\xd8\xff",
+        encoded("JPEG")[:20],
+        b"GIF89a",
+        encoded("GIF")[: 13 + 6],
+    ],
+    ids=["JPEG's first bytes", "JPEG's first segment", "GIF's first bytes", "GIF's palette"],
+)
+def test_a_file_that_is_nearly_all_hole_is_not_read_through(start: bytes, nothing: bytes) -> None:
+    file = Counting(start + nothing * (2_000_000 // len(nothing)))
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(file, "scan")
+    assert file.reads < 200_000
+
+
+def test_a_hole_before_the_pixels_is_none_that_pictures_have() -> None:
+    whole = encoded("JPEG")
+    assert decode(io.BytesIO(whole[:20] + bytes(1000) + whole[20:])).shape[:2] == (48, 48)
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(io.BytesIO(whole[:20] + bytes(1_000_000) + whole[20:]), "scan")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded("JPEG")[:2] + b"\xff\xfe\0\3a" * 500_000 + encoded("JPEG")[2:],
+        encoded("PNG")[:33] + chunk(b"juNk", b"") * 200_000 + encoded("PNG")[33:],
+        encoded("GIF")[:19] + b"!\xfe\1a\0" * 200_000 + encoded("GIF")[19:],
+    ],
+    ids=["JPEG", "PNG", "GIF"],
+)
+def test_many_small_pieces_are_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(io.BytesIO(data), "scan")
+
+
 def test_what_pictures_commonly_have_beside_their_pixels_is_none_too_much() -> None:
     for format, start in (("PNG", 33), ("JPEG", 2)):
         whole = encoded(format)

@@ -189,13 +189,6 @@ def test_extreme_shapes_end_in_a_line_each(folder: Path) -> None:
     assert all("too thin" in line["error"] for line in lines[:4])
 
 
-@pytest.mark.parametrize("suffix", ["gif", "tiff", "webp", "png"])
-def test_of_several_frames_the_first_is_read(folder: Path, suffix: str) -> None:
-    frames = [drawn(digit).convert("RGB") for digit in (7, 1, 2)]
-    frames[0].save(folder / f"frames.{suffix}", save_all=True, append_images=frames[1:])
-    assert predict(folder, [f"frames.{suffix}"])[0]["digit"] == 7
-
-
 def test_a_wrong_extension_does_not_matter(folder: Path) -> None:
     drawn(7).save(folder / "7.jpg", "PNG")
     drawn(4).convert("RGB").save(folder / "4.png", "BMP")

@@ -379,7 +379,9 @@ def _load(
             from digitcli.prediction.cluster import read_on_cluster
 
             read = partial(read_on_cluster, scheduler=scheduler, polarity=polarity)
-            data = load_folder(Path(spec), on_error=on_error, on_progress=on_progress, read=read)
+            data = load_folder(
+                Path(spec), on_error=on_error, on_progress=on_progress, on_note=work.say, read=read
+            )
         else:
             data = load_dataset(
                 spec,
