@@ -109,6 +109,7 @@ NAMES = [
     "\x1b[31mred\x1b[0m",
     "\x07",
     "\u202e",
+    "delete\x7f",
     "-r",
     "a\udcffb",
     "ü",

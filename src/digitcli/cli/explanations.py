@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from digitcli.errors import ImageError
 from digitcli.files import atomic_write
+from digitcli.paths import printable
 from digitcli.prediction.paths import source_of
 from digitcli.prediction.readings import A, Reading
 
@@ -37,8 +38,8 @@ class Explanations:
         never another file.
         """
         name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
-        name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
-        picture = str(Path(path).absolute()).encode("ascii", "backslashreplace").decode()
+        name = printable(name).replace("\\", "_")
+        picture = ascii(str(Path(path).absolute()))
         if path == "-" or path.startswith("-["):  # a page of it
             name = picture = f"stdin{path[1:]}"
         file_path = self._folder / f"{name}.png"

@@ -287,9 +287,9 @@ def gallery(result: TableEvaluation) -> Image.Image:
             for row, column, text, read in reading.wrong
         ]
         told = "; ".join(wrong[:SHOWN]) + (" ..." if len(wrong) > SHOWN else "")
-        title = printable(reading.path.name)
-        pen.text((6, top + 2), title, "black", font)
-        pen.text((6, top + 17), told or "all right", WRONG if wrong else "black", font)
+        pen.text((6, top + 2), printable(reading.path.name), "black", font)
+        told = printable(told) or "all right"
+        pen.text((6, top + 17), told, WRONG if wrong else "black", font)
         if reading.drawing:
             sheet.paste(reading.drawing, (0, top + TITLE))
         top += height
