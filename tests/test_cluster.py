@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,13 +37,17 @@ PROGRAM = [sys.executable, "-m", "digitcli"]
 GONE = 120  # seconds after which whatever was waited for will not come
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Cluster:
     """A scheduler and two workers in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        port = port or free_port()
         self.address = f"tcp://127.0.0.1:{port}"
         self._folder = folder
         self._environment = clean_environment(folder) | {"OPENBLAS_NUM_THREADS": "1"}
@@ -317,6 +322,46 @@ def test_an_absent_scheduler_is_one_line(
     assert output == ""
     assert complaint.count("\n") == 1
     assert "no Dask workers at tcp://127.0.0.1:9" in complaint
+
+
+DYING = """
+import asyncio, os, sys
+from distributed import Scheduler
+
+class Dying(Scheduler):
+    async def add_client(self, *_, **__):
+        os._exit(0)
+
+async def main():
+    async with Dying(host="127.0.0.1", port=int(sys.argv[1]), dashboard=False) as scheduler:
+        await scheduler.finished()
+
+asyncio.run(main())
+"""
+
+
+def test_a_scheduler_that_is_started_again_while_one_connects_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    started: list[Cluster] = []
+    command = [sys.executable, "-c", DYING, str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as dying:
+
+        def start_again() -> None:
+            dying.wait(GONE)
+            started.append(Cluster(tmp_path, port))
+
+        again = threading.Thread(target=start_again)
+        again.start()
+        try:
+            address = f"tcp://127.0.0.1:{port}"
+            calls = [("b",), ("c",)]
+            found = list(cluster.run_on_cluster(address, operator.add, ("a",), calls, given_up=len))
+        finally:
+            dying.kill()
+            again.join()
+            for made in started:
+                made.close()
+    assert found == ["ab", "ac"]
 
 
 def test_a_worker_with_another_version_says_so() -> None:

@@ -220,6 +220,48 @@ def test_much_beside_the_pixels_is_refused_before_it_is_read(data: bytes) -> Non
         decode(io.BytesIO(data), "scan")
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -3e38])
+@pytest.mark.filterwarnings("error")
+def test_a_float_that_is_no_brightness_takes_no_part(value: float) -> None:
+    picture = np.linspace(0.25, 1, 2500, dtype=np.float32).reshape(50, 50)
+    whole = decode(saved(Image.fromarray(picture), "TIFF"))
+    picture[7, 9] = value
+    holed = decode(saved(Image.fromarray(picture), "TIFF")).copy()
+    assert holed[7, 9] == (0 if value < 0 else 255)
+    holed[7, 9] = whole[7, 9]
+    np.testing.assert_array_equal(holed, whole)
+    picture[:] = value
+    assert not decode(saved(Image.fromarray(picture), "TIFF")).any()
+
+
+def test_a_picture_may_be_much_wider_than_tall() -> None:
+    for format in ("PNG", "JPEG"):
+        assert decode(saved(Image.new("L", (5121, 8), 255), format)).max() == 255
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_metadata_that_cannot_be_read_hide_no_picture(
+    format: str, corner: NDArray[np.uint8]
+) -> None:
+    """Only the orientation is looked for in them."""
+    junk = b"Exif\0\0" + bytes(range(200))
+    options = {"lossless": True} if format == "WEBP" else {}
+    file = saved(Image.fromarray(corner).convert("RGB"), format, exif=junk, **options)
+    assert np.abs(as_grey(decode(file)).astype(int) - corner).max() < 40
+
+
+def test_avif_is_known_by_its_other_brands_too() -> None:
+    file = saved(Image.new("RGB", (48, 40), "white"), "AVIF").getvalue()
+    begin = b"ftypavif\0\0\0\0avifmif1"
+    assert begin in file
+    for brand in (b"mif1", b"msf1"):
+        other = file.replace(begin, b"ftyp" + brand + b"\0\0\0\0" + brand + b"avif")
+        assert decode(io.BytesIO(other)).shape[:2] == (40, 48)
+    heic = file.replace(begin, b"ftypmif1\0\0\0\0mif1heic")
+    with pytest.raises(ImageError, match="is not an image that digitcli reads"):
+        decode(io.BytesIO(heic))
+
+
 class Counting(io.BytesIO):
     """Counts how often it is read from."""
 

@@ -42,7 +42,7 @@ FORMATS = {
     "BMP": ("Bmp", rb"BM"),
     "TIFF": ("Tiff", rb"II[*+]\0|MM\0[*+]"),
     "WEBP": ("WebP", rb"RIFF....WEBP"),
-    "AVIF": ("Avif", rb"....ftypavi[fs]"),
+    "AVIF": ("Avif", rb"....ftyp(?:avi[fs]|m[is]f1)"),
     "JPEG2000": ("Jpeg2K", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP"),
     "PPM": ("Ppm", rb"P[1-6fF]"),
     "ICO": ("Ico", rb"\0\0\x01\0"),
@@ -56,6 +56,9 @@ PALE = 224
 """Strokes on nothing that are as bright as this were meant for dark paper."""
 SIGHT = 640
 """Pixels on the longer side that are enough to see a single digit."""
+
+MISSING = 1e30
+"""Floats from here on are no brightness: the values that stand for no data are larger."""
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, after the reduction a JPEG decoder does by itself.
@@ -173,8 +176,10 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    orientation: int = image.getexif().get(ORIENTATION, 1)
-    return orientation
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # of metadata, nothing but this is needed
+        return 1
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
@@ -267,7 +272,8 @@ def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
         # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
         whole = _has_several_scans(image)
         share = sight / max(image.size)
-        image.draft(None, (int(image.width * share), int(image.height * share)))
+        enough = max(1, int(image.width * share)), max(1, int(image.height * share))
+        image.draft(None, enough)
         if not whole:
             width, height = image.size
     _check_size((width, height), MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS), name)
@@ -350,7 +356,11 @@ def _reduce(image: Image.Image, sight: int) -> Image.Image:
 
 
 def _stretch(image: Image.Image) -> Image.Image:
-    """Map the range of values that occur to 0…255, piece by piece, as floats take much room."""
+    """Map the range of values that occur to 0…255, piece by piece, as floats take much room.
+
+    What is no number, or beyond `MISSING`, stands for a pixel that is missing: it counts for
+    nothing, and becomes black if it is negative and else white.
+    """
     width = min(image.width, _PIECE)
     height = _PIECE // width
     corners = [
@@ -360,16 +370,21 @@ def _stretch(image: Image.Image) -> Image.Image:
     ]
 
     def values(box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-        piece = image if len(corners) == 1 else image.crop(box)
-        return np.nan_to_num(np.asarray(piece, np.float32))
+        piece = np.asarray(image if len(corners) == 1 else image.crop(box), np.float32)
+        return np.where(np.isnan(piece), np.float32(np.inf), piece)
 
-    ranges = [(float(piece.min()), float(piece.max())) for piece in map(values, corners)]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    def known(box: tuple[int, int, int, int]) -> tuple[float, float]:
+        piece = values(box)
+        there = piece[np.abs(piece) < MISSING]
+        return (float(there.min()), float(there.max())) if there.size else (np.inf, -np.inf)
+
+    lows, highs = zip(*map(known, corners), strict=True)
+    low, high = (min(lows), max(highs)) if min(lows) <= max(highs) else (0.0, 0.0)
     scale = 255 / (high - low) if high > low else 0.0
     stretched = np.empty(image.size[::-1], np.uint8)
     for box in corners:
         left, top, right, bottom = box
-        stretched[top:bottom, left:right] = (values(box) - low) * scale
+        stretched[top:bottom, left:right] = (np.clip(values(box), low, high) - low) * scale
     return Image.fromarray(stretched)
 
 
