@@ -256,3 +256,26 @@ def test_damaged_and_odd_files_are_each_read_or_refused() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("mebibytes", [100, 150, 245, 300, 400])
+@pytest.mark.parametrize("arguments", ["predict 3.png", "info", "train digits --epochs 1"])
+def test_a_low_limit_of_memory_is_one_line(folder: Path, arguments: str, mebibytes: int) -> None:
+    """OpenBLAS would wait for memory for ever, and hear no signal meanwhile."""
+    limit = mebibytes << 20
+    result = subprocess.run(
+        [sys.executable, "-m", "digitcli", *arguments.split()],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+        env=clean_environment(folder),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    if result.returncode:
+        assert result.returncode == 1
+        assert result.stderr.startswith("digitcli: error: the limit of memory is ")
+        assert len(result.stderr.splitlines()) == 1
+    else:
+        assert arguments != "train digits --epochs 1"
+        assert mebibytes > 150
