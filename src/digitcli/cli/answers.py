@@ -89,6 +89,6 @@ class AnswerWriter(ABC, Generic[A]):
 
 def quoted(text: str) -> str:
     """Quote a CSV field where RFC 4180 asks for it."""
-    if "," in text or '"' in text:
+    if any(char in text for char in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
