@@ -52,8 +52,11 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("few"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
-ANY_TEXT = st.text(st.characters(codec=None), max_size=30)
-"""Any characters, those among them that are no letters and half ones too."""
+ANY_TEXT = st.text(
+    st.characters() | st.characters(codec=None, min_codepoint=0xDC80, max_codepoint=0xDCFF),
+    max_size=30,
+)
+"""Any characters, and those that stand for bytes of a path that are none."""
 
 
 def tried(call: Callable[[], Any], error: type[Exception]) -> tuple[Any, str]:
@@ -220,13 +223,22 @@ INSTRUCTIONS = st.sampled_from(
     | TREES.flatmap(lambda tree: damaged(pickle.dumps(tree, 4)))
 )
 @example(b"(.")
+@example(b"(\x85.")
+@example(b"](a.")
+@example(b"}\x8c\x01a(s.")
 def test_any_bytes_are_read_as_python_reads_them_or_refused(data: bytes) -> None:
     try:
         tree = plainpickle.loads(data)
     except PlainPickleError:
         return
     # What was read has no instruction that looks up a name, so that this runs no code.
-    assert repr(plain(tree)) == repr(pickle.loads(data))
+    try:
+        same = pickle.loads(data)
+    except pickle.UnpicklingError as error:
+        if "truncated" in str(error):  # a frame says so, whose length counts for nothing here
+            return
+        raise
+    assert repr(plain(tree)) == repr(same)
 
 
 # patterns ----------------------------------------------------------------------------------------
