@@ -311,6 +311,24 @@ def test_an_address_where_something_else_listens_is_one_error(
             list(cluster.run_on_cluster(address, len, (), [("abc",)], given_up=len))
 
 
+def test_every_page_of_a_file_is_read(
+    two_workers: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_reader(tmp_path / "reader.joblib")
+    first, second = (drawn(digit).convert("L") for digit in (4, 5))
+    first.save("two.tif", save_all=True, append_images=[second])
+    arguments = "predict", "-m", "reader.joblib", "--explain", "why", "two.tif"
+    assert run([*arguments, *on_cluster(two_workers)]) == ExitCode.OK
+    output = capsys.readouterr().out
+    lines = [line.split("\t")[:2] for line in output.splitlines()]
+    assert lines == [["two.tif[1]", "4"], ["two.tif[2]", "5"]]
+    assert {path.name for path in Path("why").iterdir()} == {"two.tif[1].png", "two.tif[2].png"}
+
+
 def test_an_absent_scheduler_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
