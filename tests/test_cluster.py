@@ -73,6 +73,9 @@ class Cluster:
             self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
         )
 
+    def freeze_scheduler(self) -> None:
+        self._scheduler.send_signal(signal.SIGSTOP)
+
     def kill_scheduler(self) -> None:
         self._scheduler.kill()
         self._scheduler.wait()
@@ -327,6 +330,27 @@ def test_every_page_of_a_file_is_read(
     lines = [line.split("\t")[:2] for line in output.splitlines()]
     assert lines == [["two.tif[1]", "4"], ["two.tif[2]", "5"]]
     assert {path.name for path in Path("why").iterdir()} == {"two.tif[1].png", "two.tif[2].png"}
+
+
+def test_a_frozen_scheduler_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Cluster(tmp_path)
+    try:
+        monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 3)
+
+        def calls() -> Iterator[tuple[int]]:
+            yield (1,)
+            frozen.wait()
+            yield (2,)
+
+        frozen = threading.Event()
+        results = cluster.run_on_cluster(made.address, operator.mul, ("a",), calls(), given_up=len)
+        assert next(results) == "a"
+        made.freeze_scheduler()
+        frozen.set()
+        with pytest.raises(DigitcliError, match="no Dask workers at"):
+            list(results)
+    finally:
+        made.close()
 
 
 def test_an_absent_scheduler_is_one_line(

@@ -227,7 +227,7 @@ class _Backend(ParallelBackendBase):  # type: ignore[misc]
     def effective_n_jobs(self, n_jobs: int) -> int:
         # joblib would do the work of one job itself; and more workers may be about to join
         with _loss_is_met():
-            threads: int = sum(self._client.nthreads().values())
+            threads = sum(_threads(self._client, ABSENCE_SECONDS).values())
         return max(8, threads)
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
@@ -351,6 +351,18 @@ def _connect(scheduler: str, patience: float) -> Client:
     return client
 
 
+def _threads(client: Client, patience: float) -> dict[str, int]:
+    """Return the number of threads of each worker; `Client.nthreads` might wait for ever.
+
+    Raises
+    ------
+    TimeoutError
+        When the scheduler does not answer in time.
+    """
+    threads: dict[str, int] = client.sync(client.scheduler.ncores, callback_timeout=patience)
+    return threads
+
+
 def _silence_logs() -> None:
     """Keep Dask from telling, with tracebacks, what is said once in a line."""
     for name in list(logging.root.manager.loggerDict):
@@ -374,7 +386,10 @@ def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
 
 @contextmanager
 def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[None]:
-    """Cancel everything when no worker has been there for too long: Dask would wait for ever."""
+    """Cancel everything when no worker has been there for too long: Dask would wait for ever.
+
+    A scheduler that does not answer, as it is frozen, has none.
+    """
     ended = threading.Event()
 
     def watch() -> None:
@@ -382,11 +397,17 @@ def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[Non
         step = ABSENCE_SECONDS / 12
         while not ended.wait(step) and absent < ABSENCE_SECONDS:
             try:
-                absent = 0.0 if client.nthreads() else absent + step
+                there = _threads(client, step)
+                absent = 0.0 if there else absent + step
+            except TimeoutError:
+                absent += 2 * step
             except Exception:  # the client is closed, or finds out itself that it is cut off
                 return
         if absent >= ABSENCE_SECONDS:
-            backend.abort_everything()
+            threading.Thread(target=backend.abort_everything, daemon=True).start()
+            if not ended.wait(step):  # a frozen scheduler hears nothing of it
+                with suppress(Exception):
+                    client.close(timeout=_PAUSE)
 
     threading.Thread(target=watch, daemon=True).start()
     try:
