@@ -84,6 +84,7 @@ def growing(count: int, folder: Path) -> Row:
             while not ended.is_set():
                 os.link(folder / "7.png", place / f"later-{name:06}.png")
                 name += 1
+                ended.wait(0.002)
 
         thread = threading.Thread(target=grow)
         thread.start()
@@ -192,7 +193,7 @@ def rows(count: int, seed: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="digitcli-faults-") as name:
         folder = Path(name)
         yield models(count, folder)
-        yield growing(max(2, count // 3), folder)
+        yield growing(max(2, count // 10), folder)
         yield stopped(count, rng, folder)
         yield links(count, folder)
 
