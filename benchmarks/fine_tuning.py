@@ -1,6 +1,6 @@
 """Teach the shipped model a hand that leans far to the left: what it learns and what it forgets.
 
-    python benchmarks/fine_tuning.py [--data-dir FOLDER] [--count 300]
+    python benchmarks/fine_tuning.py [--data-dir FOLDER] [--count 300] [--rehearse DATASET]
 
 The hand is made of MNIST's training digits, sheared by 56° (1.5 columns a row): some to learn from,
 1,000 others to test. `digitcli train --init-from` itself prints the accuracy on them, and on the
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where `digitcli fetch` put MNIST")
     parser.add_argument("--count", type=int, default=300, help="pictures to learn from")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rehearse", default="digits", help="what is mixed in, or none")
     options = parser.parse_args()
     hand = leaning(load_dataset("mnist", data_dir=options.data_dir), options.count, options.seed)
     data_dir = [] if options.data_dir is None else ["--data-dir", str(options.data_dir)]
@@ -55,6 +56,7 @@ def main() -> None:
         hand.save(dataset)
         command = [sys.executable, "-m", "digitcli", "train", "--dataset", str(dataset)]
         command += ["--init-from", str(shipped), "-o", str(output), *data_dir]
+        command += ["--rehearse", options.rehearse]
         subprocess.run(command, check=True)
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,13 +39,17 @@ PROGRAM = [sys.executable, "-m", "digitcli"]
 GONE = 120  # seconds after which whatever was waited for will not come
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Cluster:
     """A scheduler and two workers in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        port = port or free_port()
         self.address = f"tcp://127.0.0.1:{port}"
         self._folder = folder
         self._environment = clean_environment(folder) | {"OPENBLAS_NUM_THREADS": "1"}
@@ -69,6 +74,9 @@ class Cluster:
         self.workers.append(
             self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
         )
+
+    def freeze_scheduler(self) -> None:
+        self._scheduler.send_signal(signal.SIGSTOP)
 
     def kill_scheduler(self) -> None:
         self._scheduler.kill()
@@ -308,6 +316,45 @@ def test_an_address_where_something_else_listens_is_one_error(
             list(cluster.run_on_cluster(address, len, (), [("abc",)], given_up=len))
 
 
+def test_every_page_of_a_file_is_read(
+    two_workers: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_reader(tmp_path / "reader.joblib")
+    first, second = (drawn(digit).convert("L") for digit in (4, 5))
+    first.save("two.tif", save_all=True, append_images=[second])
+    arguments = "predict", "-m", "reader.joblib", "--explain", "why", "two.tif"
+    assert run([*arguments, *on_cluster(two_workers)]) == ExitCode.OK
+    output = capsys.readouterr().out
+    lines = [line.split("\t")[:2] for line in output.splitlines()]
+    assert lines == [["two.tif[1]", "4"], ["two.tif[2]", "5"]]
+    assert {path.name for path in Path("why").iterdir()} == {"two.tif[1].png", "two.tif[2].png"}
+
+
+def test_a_frozen_scheduler_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Cluster(tmp_path)
+    try:
+        monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 3)
+
+        def calls() -> Iterator[tuple[int]]:
+            yield (1,)
+            frozen.wait()
+            yield (2,)
+
+        frozen = threading.Event()
+        results = cluster.run_on_cluster(made.address, operator.mul, ("a",), calls(), given_up=len)
+        assert next(results) == "a"
+        made.freeze_scheduler()
+        frozen.set()
+        with pytest.raises(DigitcliError, match="no Dask workers at"):
+            list(results)
+    finally:
+        made.close()
+
+
 def test_an_absent_scheduler_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -319,6 +366,46 @@ def test_an_absent_scheduler_is_one_line(
     assert output == ""
     assert complaint.count("\n") == 1
     assert "no Dask workers at tcp://127.0.0.1:9" in complaint
+
+
+DYING = """
+import asyncio, os, sys
+from distributed import Scheduler
+
+class Dying(Scheduler):
+    async def add_client(self, *_, **__):
+        os._exit(0)
+
+async def main():
+    async with Dying(host="127.0.0.1", port=int(sys.argv[1]), dashboard=False) as scheduler:
+        await scheduler.finished()
+
+asyncio.run(main())
+"""
+
+
+def test_a_scheduler_that_is_started_again_while_one_connects_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    started: list[Cluster] = []
+    command = [sys.executable, "-c", DYING, str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as dying:
+
+        def start_again() -> None:
+            dying.wait(GONE)
+            started.append(Cluster(tmp_path, port))
+
+        again = threading.Thread(target=start_again)
+        again.start()
+        try:
+            address = f"tcp://127.0.0.1:{port}"
+            calls = [("b",), ("c",)]
+            found = list(cluster.run_on_cluster(address, operator.add, ("a",), calls, given_up=len))
+        finally:
+            dying.kill()
+            again.join()
+            for made in started:
+                made.close()
+    assert found == ["ab", "ac"]
 
 
 def test_a_worker_with_another_version_says_so() -> None:

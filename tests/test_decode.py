@@ -220,6 +220,97 @@ def test_much_beside_the_pixels_is_refused_before_it_is_read(data: bytes) -> Non
         decode(io.BytesIO(data), "scan")
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -3e38])
+@pytest.mark.filterwarnings("error")
+def test_a_float_that_is_no_brightness_takes_no_part(value: float) -> None:
+    picture = np.linspace(0.25, 1, 2500, dtype=np.float32).reshape(50, 50)
+    whole = decode(saved(Image.fromarray(picture), "TIFF"))
+    picture[7, 9] = value
+    holed = decode(saved(Image.fromarray(picture), "TIFF")).copy()
+    assert holed[7, 9] == (0 if value < 0 else 255)
+    holed[7, 9] = whole[7, 9]
+    np.testing.assert_array_equal(holed, whole)
+    picture[:] = value
+    assert not decode(saved(Image.fromarray(picture), "TIFF")).any()
+
+
+def test_a_picture_may_be_much_wider_than_tall() -> None:
+    for format in ("PNG", "JPEG"):
+        assert decode(saved(Image.new("L", (5121, 8), 255), format)).max() == 255
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_metadata_that_cannot_be_read_hide_no_picture(
+    format: str, corner: NDArray[np.uint8]
+) -> None:
+    """Only the orientation is looked for in them."""
+    junk = b"Exif\0\0" + bytes(range(200))
+    options = {"lossless": True} if format == "WEBP" else {}
+    file = saved(Image.fromarray(corner).convert("RGB"), format, exif=junk, **options)
+    assert np.abs(as_grey(decode(file)).astype(int) - corner).max() < 40
+
+
+def test_avif_is_known_by_its_other_brands_too() -> None:
+    file = saved(Image.new("RGB", (48, 40), "white"), "AVIF").getvalue()
+    begin = b"ftypavif\0\0\0\0avifmif1"
+    assert begin in file
+    for brand in (b"mif1", b"msf1"):
+        other = file.replace(begin, b"ftyp" + brand + b"\0\0\0\0" + brand + b"avif")
+        assert decode(io.BytesIO(other)).shape[:2] == (40, 48)
+    heic = file.replace(begin, b"ftypmif1\0\0\0\0mif1heic")
+    with pytest.raises(ImageError, match="is not an image that digitcli reads"):
+        decode(io.BytesIO(heic))
+
+
+class Counting(io.BytesIO):
+    """Counts how often it is read from."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize("nothing", [b"\0", b" ", b"\xff\xd8"], ids=["zeros", "spaces", "markers"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\xff\xd8\xff",
+        encoded("JPEG")[:20],
+        b"GIF89a",
+        encoded("GIF")[: 13 + 6],
+    ],
+    ids=["JPEG's first bytes", "JPEG's first segment", "GIF's first bytes", "GIF's palette"],
+)
+def test_a_file_that_is_nearly_all_hole_is_not_read_through(start: bytes, nothing: bytes) -> None:
+    file = Counting(start + nothing * (2_000_000 // len(nothing)))
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(file, "scan")
+    assert file.reads < 200_000
+
+
+def test_a_hole_before_the_pixels_is_none_that_pictures_have() -> None:
+    whole = encoded("JPEG")
+    assert decode(io.BytesIO(whole[:20] + bytes(1000) + whole[20:])).shape[:2] == (48, 48)
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(io.BytesIO(whole[:20] + bytes(1_000_000) + whole[20:]), "scan")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded("JPEG")[:2] + b"\xff\xfe\0\3a" * 500_000 + encoded("JPEG")[2:],
+        encoded("PNG")[:33] + chunk(b"juNk", b"") * 200_000 + encoded("PNG")[33:],
+        encoded("GIF")[:19] + b"!\xfe\1a\0" * 200_000 + encoded("GIF")[19:],
+    ],
+    ids=["JPEG", "PNG", "GIF"],
+)
+def test_many_small_pieces_are_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match="scan has too much metadata"):
+        decode(io.BytesIO(data), "scan")
+
+
 def test_what_pictures_commonly_have_beside_their_pixels_is_none_too_much() -> None:
     for format, start in (("PNG", 33), ("JPEG", 2)):
         whole = encoded(format)

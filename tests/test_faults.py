@@ -101,12 +101,23 @@ def test_the_growing_files_that_were_once_too_much_are_refused(tmp_path: Path) -
         assert not reading.wrongs()
 
 
-@pytest.mark.parametrize("kind", ["model", "dataset .npz", "explanation .png", "download"])
+@pytest.mark.parametrize(
+    "kind", ["model", "dataset .npz", "history .csv", "explanation .png", "download"]
+)
 def test_a_few_kills_and_full_disks_lose_nothing(kind: str) -> None:
     import kill_writers
 
     rng = random.Random(7)
     check([kill_writers.kill(kind, 4, rng), kill_writers.fill(kind, 2, rng, None)])
+
+
+def test_what_others_do_meanwhile_loses_nothing(tmp_path: Path) -> None:
+    import meanwhile
+
+    rows = [meanwhile.models(3, tmp_path)]
+    if os.geteuid() == 0:
+        rows.append(meanwhile.links(2, tmp_path))
+    check(rows)
 
 
 def test_two_fetches_and_a_few_faulty_servers(monkeypatch: pytest.MonkeyPatch) -> None:

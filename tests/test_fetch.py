@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import requests  # noqa: F401
 
 import servers
-from digitcli.data import mnist
+from digitcli.data import hosts, mnist
 from digitcli.data.download import CHUNK, FetchedFile, Limits, Mirror, RemoteFile, check, fetch
 from digitcli.data.idx import write_idx
 from digitcli.errors import DigitcliError, DownloadError, UsageError
@@ -133,6 +134,45 @@ def test_a_mirror_that_fails_is_skipped_with_one_line(
     assert FAULTS[fault] in notes[0]
     assert len(bad.requests) <= 6  # five redirects; a demoted mirror is not asked again
     assert most <= 0  # nothing beyond the file's size is kept
+
+
+def test_a_redirect_from_the_internet_into_a_private_network_is_not_followed(
+    source: Path, files: list[RemoteFile], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def addresses(url: str) -> list[IPv4Address]:
+        return [IPv4Address("8.8.8.8" if "//localhost:" in url else "127.0.0.1")]
+
+    monkeypatch.setattr(hosts, "addresses", addresses)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with serve(source, servers.well) as inside:
+
+        def lure(request: servers.Request, body: bytes) -> None:
+            request.head(302, Location=inside.url + request.path[1:], Content_Length=0)
+
+        with serve(source, lure) as outside:
+            public = outside.url.replace("127.0.0.1", "localhost")
+            with pytest.raises(DownloadError, match="in a private network"):
+                fetch(files, [Mirror.parse(public)], folder, limits=QUICK)
+            assert inside.requests == []
+            fetch(files, [Mirror.parse(outside.url)], folder, limits=QUICK)  # private itself
+    assert_whole(folder, source)
+
+
+@pytest.mark.parametrize(
+    ("target", "inside"),
+    [
+        ("http://8.8.4.4/x", False),
+        ("http://10.0.0.1/x", True),
+        ("http://169.254.169.254/latest/meta-data", True),
+        ("http://[::1]:80/x", True),
+        ("http://[::ffff:127.0.0.1]/x", True),
+        ("http://0.0.0.0/x", True),
+        ("http://2130706433/x", True),
+    ],
+)
+def test_private_addresses_are_known_in_every_spelling(target: str, inside: bool) -> None:
+    assert hosts.leads_inside("http://8.8.8.8/", target) is inside
+    assert not hosts.leads_inside("http://192.168.0.1/", target)
 
 
 def test_the_last_failure_names_every_mirror_and_why(

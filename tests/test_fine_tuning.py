@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = replace(RECIPES["small"], hidden_layer_sizes=(48,), epochs=12)
     save_model(train_model(load_digits(), Plan(recipe)).model, path)
     return path
+
+
+@pytest.fixture
+def mnist_there(shared_data: Path, tmp_path: Path) -> Path:
+    """A data folder as `fetch` leaves it."""
+    (tmp_path / "data").mkdir()
+    shutil.copytree(shared_data / "mnist", tmp_path / "data" / "mnist")
+    return tmp_path / "data"
 
 
 def accuracy(path: Path, data: Dataset) -> float:
@@ -93,6 +102,40 @@ def test_layers_and_features_are_those_of_the_model(
     result = digitcli("train", "--dataset", "digits", "--init-from", known, option, value)
     assert result.returncode == ExitCode.USAGE
     assert f"{option} and --init-from exclude each other" in result.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--rehearse", "digits")])
+def test_what_is_rehearsed_does_not_depend_on_what_was_fetched(
+    digitcli: Run,
+    tmp_path: Path,
+    hand: Dataset,
+    known: Path,
+    mnist_there: Path,
+    options: tuple[str, ...],
+) -> None:
+    hand.part("train").save(tmp_path / "hand.npz")
+    train = "train", "--dataset", "hand.npz", "--init-from", known, "--epochs", "1", *options
+    for output, folder in (("without", tmp_path / "empty"), ("with", mnist_there)):
+        result = digitcli(*train, "-o", f"{output}.joblib", "--data-dir", folder)
+        assert result.returncode == ExitCode.OK, result.stderr
+        assert "mixing in 1,442 images of digits" in result.stderr
+    without, there = ((tmp_path / f"{name}.joblib").read_bytes() for name in ("without", "with"))
+    assert without == there
+
+
+def test_another_dataset_or_none_is_rehearsed_where_that_is_asked_for(
+    digitcli: Run, tmp_path: Path, hand: Dataset, known: Path
+) -> None:
+    hand.part("train").save(tmp_path / "hand.npz")
+    train = "train", "--dataset", "hand.npz", "--epochs", "1"
+    result = digitcli(*train, "--init-from", known, "--rehearse", "none")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert "mixing in" not in result.stderr
+    result = digitcli(*train, "--init-from", known, "--rehearse", "hand.npz")
+    assert "mixing in 300 images of hand" in result.stderr
+    result = digitcli(*train, "--rehearse", "digits")
+    assert result.returncode == ExitCode.USAGE
+    assert "--init-from" in result.stderr
 
 
 def test_equal_inputs_give_an_equal_model(hand: Dataset, known: Path) -> None:

@@ -109,6 +109,7 @@ NAMES = [
     "\x1b[31mred\x1b[0m",
     "\x07",
     "\u202e",
+    "delete\x7f",
     "-r",
     "a\udcffb",
     "ü",
@@ -191,13 +192,6 @@ def test_extreme_shapes_end_in_a_line_each(folder: Path) -> None:
     assert all("too thin" in line["error"] for line in lines[:4])
 
 
-@pytest.mark.parametrize("suffix", ["gif", "tiff", "webp", "png"])
-def test_of_several_frames_the_first_is_read(folder: Path, suffix: str) -> None:
-    frames = [drawn(digit).convert("RGB") for digit in (7, 1, 2)]
-    frames[0].save(folder / f"frames.{suffix}", save_all=True, append_images=frames[1:])
-    assert predict(folder, [f"frames.{suffix}"])[0]["digit"] == 7
-
-
 def test_a_wrong_extension_does_not_matter(folder: Path) -> None:
     drawn(7).save(folder / "7.jpg", "PNG")
     drawn(4).convert("RGB").save(folder / "4.png", "BMP")
@@ -265,3 +259,26 @@ def test_damaged_and_odd_files_are_each_read_or_refused() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("mebibytes", [100, 150, 245, 300, 400])
+@pytest.mark.parametrize("arguments", ["predict 3.png", "info", "train digits --epochs 1"])
+def test_a_low_limit_of_memory_is_one_line(folder: Path, arguments: str, mebibytes: int) -> None:
+    """OpenBLAS would wait for memory for ever, and hear no signal meanwhile."""
+    limit = mebibytes << 20
+    result = subprocess.run(
+        [sys.executable, "-m", "digitcli", *arguments.split()],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=60,
+        env=clean_environment(folder),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    if result.returncode:
+        assert result.returncode == 1
+        assert result.stderr.startswith("digitcli: error: the limit of memory is ")
+        assert len(result.stderr.splitlines()) == 1
+    else:
+        assert arguments != "train digits --epochs 1"
+        assert mebibytes > 150

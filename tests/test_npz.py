@@ -107,6 +107,18 @@ def npy(shape: tuple[int, ...], data: bytes = b"", descr: str = "|u1") -> bytes:
     return buffer.getvalue() + data
 
 
+def test_two_arrays_of_one_name_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    """Which of them counts would be a matter of the program that reads them."""
+    path = tmp_path / "two.npz"
+    dataset.save(path)
+    with zipfile.ZipFile(path) as archive:
+        labels = archive.read("labels.npy")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("labels.npy", labels)
+    with pytest.raises(DataError, match="two arrays of one name"):
+        load_npz(path)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -50,6 +50,18 @@ def test_long_and_strange_names_have_a_file_too(digitcli: Run, stroke: Path) -> 
     assert len(list((stroke / "why").iterdir())) == 1
 
 
+def test_nothing_in_a_name_is_kept_raw(digitcli: Run, stroke: Path) -> None:
+    """Neither in the name of an explanation nor in the text by which it is known again."""
+    strange = "a\x1b[31m\u202eb.png"
+    (stroke / strange).write_bytes((stroke / "a" / "one.png").read_bytes())
+    for _ in range(2):
+        assert digitcli("predict", strange, "--explain", "why").returncode == ExitCode.OK
+    (drawn,) = (stroke / "why").iterdir()
+    assert drawn.name == "a_x1b[31m_u202eb.png.png"
+    with Image.open(drawn) as image:
+        assert str(image.info["digitcli explains"]).isprintable()
+
+
 def test_no_input_is_replaced(digitcli: Run, stroke: Path) -> None:
     """The explanation of `one` would be called one.png, as an input beside it is."""
     data = (stroke / "a" / "one.png").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -177,6 +178,29 @@ def test_html_in_names_is_text(hostile):
     text = "".join(outline.text)
     for name in ("model", "data", "other", "odd", "key"):
         assert f"{name} {EVIL}" in text
+
+
+CONTROLS = "a\x1b[31m\u202eb\x07\x7f\x9b\u2066\udcff\tc"
+
+
+def test_control_characters_in_names_are_escaped(digits: Dataset, tmp_path: Path) -> None:
+    """In the page and its JSON, whether they come from a model, a dataset or a path."""
+    part = digits.take(np.arange(30))
+    paths = tuple(f"{CONTROLS}/{CONTROLS}{n}.png" for n in range(30))
+    data = replace(part, name=CONTROLS, paths=paths)
+    members = centroid_model(digits.take(np.arange(12))).members
+    named = Model(members, {CONTROLS: CONTROLS, "list": [CONTROLS, {"a": CONTROLS}]}, CONTROLS)
+    unreadable = [Unreadable(CONTROLS, CONTROLS)]
+    result = evaluate(named, data, against=named, split="all", unreadable=unreadable)
+    assert result.count > result.correct
+    path = tmp_path / "report.html"
+    write_report(result, path, describe(named))
+    page = path.read_bytes().decode("utf-8")
+    ours = "\n\u202f"  # thin spaces in numbers
+    assert {char for char in page if not char.isprintable() and char not in ours} == set()
+    assert r"a\x1b[31m\u202eb\x07\x7f\x9b\u2066\xff\tc" in page
+    shown = json.loads(page.partition('id="evaluation">')[2].partition("</script>")[0])
+    assert shown["dataset"] == CONTROLS
 
 
 def test_originals_are_beside_the_mistakes_only_when_asked_for(hostile):

@@ -300,3 +300,15 @@ def test_a_damaged_mnist_is_done_without_where_it_is_not_needed(
     )
     assert result.returncode == ExitCode.OK, result.stderr
     assert "images of digits, so that the network does not forget" in result.stderr
+
+
+def test_any_number_of_threads_gives_the_same_model(digitcli: Run, tmp_path: Path) -> None:
+    """Steps of this size are shared out among BLAS threads, which changes the order of sums."""
+    files = []
+    train = "train", "digits", "--hidden", "256,128", "--batch-size", "512", "--epochs", "1"
+    for threads in ("1", "2", "3"):
+        files.append(tmp_path / f"{threads}.joblib")
+        environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        result = digitcli(*train, "-o", files[-1], env=environment)
+        assert result.returncode == ExitCode.OK, result.stderr
+    assert len({path.read_bytes() for path in files}) == 1

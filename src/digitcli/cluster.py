@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 import uuid
 import warnings
 from collections import deque
@@ -43,6 +44,9 @@ CAREFUL: Final = 2
 
 ATTEMPTS: Final = 5
 """Times in a row that everything may be lost before the call that was alone is given up."""
+
+_PAUSE: Final = 0.5
+"""Seconds until it is tried again to connect."""
 
 _WAVE: Final = 64
 """Calls per thread of the cluster after which its threads are counted again. No more results than
@@ -223,7 +227,7 @@ class _Backend(ParallelBackendBase):  # type: ignore[misc]
     def effective_n_jobs(self, n_jobs: int) -> int:
         # joblib would do the work of one job itself; and more workers may be about to join
         with _loss_is_met():
-            threads: int = sum(self._client.nthreads().values())
+            threads = sum(_threads(self._client, ABSENCE_SECONDS).values())
         return max(8, threads)
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
@@ -291,19 +295,41 @@ def _connected(
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
     _silence_logs()
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
-    with _connect(scheduler, patience) as client:
-        try:
-            client.wait_for_workers(1, timeout=patience)
-        except (OSError, TimeoutError) as error:
-            raise _absent(scheduler, error) from None
+    with _connect_to_workers(scheduler, patience) as client:
         if on_message is not None:
             with _loss_is_met():
                 client.subscribe_topic(topic, lambda event: on_message(event[1]))
         yield client, topic
 
 
+def _connect_to_workers(scheduler: str, patience: float) -> Client:
+    """Connect to a scheduler that has a worker, again if it goes away meanwhile."""
+    end = time.monotonic() + patience
+    while True:
+        client = None
+        try:
+            client = _connect(scheduler, max(end - time.monotonic(), _PAUSE))
+            client.wait_for_workers(1, timeout=max(end - time.monotonic(), _PAUSE))
+        except OSError as error:  # TimeoutError is one
+            if client is not None:
+                client.close(timeout=_PAUSE)
+            if time.monotonic() + _PAUSE > end:
+                raise _absent(scheduler, error) from None
+            time.sleep(_PAUSE)
+        except Exception as error:  # of whatever transport the address names
+            raise _absent(scheduler, error) from None
+        else:
+            return client
+
+
 def _connect(scheduler: str, patience: float) -> Client:
-    """Connect in a thread: Dask waits for ever where something else than a scheduler listens."""
+    """Connect in a thread: Dask waits for ever where something else than a scheduler listens.
+
+    Raises
+    ------
+    Exception
+        Whatever keeps it from connecting.
+    """
     client = Client.__new__(Client)
     outcome: queue.Queue[Exception | None] = queue.Queue()
 
@@ -311,7 +337,7 @@ def _connect(scheduler: str, patience: float) -> Client:
         try:
             client.__init__(scheduler, timeout=patience, set_as_default=False)
             outcome.put(None)
-        except Exception as error:  # of whatever transport the address names
+        except Exception as error:
             outcome.put(error)
 
     threading.Thread(target=connect, daemon=True).start()
@@ -321,8 +347,20 @@ def _connect(scheduler: str, patience: float) -> Client:
         error = TimeoutError(f"what is there does not answer as a scheduler for {patience:g} s")
     if error is not None:
         client.status = "closed"  # or its __del__ waits for a scheduler that never was
-        raise _absent(scheduler, error)
+        raise error
     return client
+
+
+def _threads(client: Client, patience: float) -> dict[str, int]:
+    """Return the number of threads of each worker; `Client.nthreads` might wait for ever.
+
+    Raises
+    ------
+    TimeoutError
+        When the scheduler does not answer in time.
+    """
+    threads: dict[str, int] = client.sync(client.scheduler.ncores, callback_timeout=patience)
+    return threads
 
 
 def _silence_logs() -> None:
@@ -348,7 +386,10 @@ def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
 
 @contextmanager
 def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[None]:
-    """Cancel everything when no worker has been there for too long: Dask would wait for ever."""
+    """Cancel everything when no worker has been there for too long: Dask would wait for ever.
+
+    A scheduler that does not answer, as it is frozen, has none.
+    """
     ended = threading.Event()
 
     def watch() -> None:
@@ -356,11 +397,17 @@ def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[Non
         step = ABSENCE_SECONDS / 12
         while not ended.wait(step) and absent < ABSENCE_SECONDS:
             try:
-                absent = 0.0 if client.nthreads() else absent + step
+                there = _threads(client, step)
+                absent = 0.0 if there else absent + step
+            except TimeoutError:
+                absent += 2 * step
             except Exception:  # the client is closed, or finds out itself that it is cut off
                 return
         if absent >= ABSENCE_SECONDS:
-            backend.abort_everything()
+            threading.Thread(target=backend.abort_everything, daemon=True).start()
+            if not ended.wait(step):  # a frozen scheduler hears nothing of it
+                with suppress(Exception):
+                    client.close(timeout=_PAUSE)
 
     threading.Thread(target=watch, daemon=True).start()
     try:

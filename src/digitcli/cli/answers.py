@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final, Generic
+from typing import Final, Generic
 
 from digitcli.cli.environment import Environment
+from digitcli.jsontext import dumps
 from digitcli.prediction.readings import A
 
 UNSURE: Final = "?"
@@ -53,7 +54,7 @@ class AnswerWriter(ABC, Generic[A]):
         said, unanswered = dict(answers.notes), answers.errors
         if self._json:
             for place, reason in answers.errors.items():
-                lines[place] = dumps({"path": answers.paths[place], "error": reason})
+                lines[place] = dumps({"path": answers.paths[place], "error": reason}, compact=True)
             unanswered = {}
         said |= unanswered
         start = 0
@@ -86,15 +87,8 @@ class AnswerWriter(ABC, Generic[A]):
         """Return the names of the columns; none if the first line is an answer."""
 
 
-def dumps(line: dict[str, Any]) -> str:
-    """Encode in ASCII, so that a path of any bytes is kept and none reaches a terminal raw."""
-    import json
-
-    return json.dumps(line, separators=(",", ":"))
-
-
 def quoted(text: str) -> str:
     """Quote a CSV field where RFC 4180 asks for it."""
-    if "," in text or '"' in text:
+    if any(char in text for char in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text

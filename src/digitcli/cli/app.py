@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from digitcli import __version__
+from digitcli.cli.environment import check_address_space
 from digitcli.errors import DigitcliError, ExitCode
 from digitcli.paths import printable
 
@@ -26,7 +27,8 @@ COMMANDS: Final = {
 }
 """The commands and the first line of each one's help, so that a list needs no import of them."""
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_HELP: Final = ["-h", "--help"]
+_SETTINGS: Final = {"help_option_names": _HELP, "max_content_width": 100}
 
 
 class _Commands(TyperGroup):
@@ -40,6 +42,8 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None:
+            if name != "fetch" and not {*_HELP} & {*args}:
+                check_address_space(training=name == "train")
             module = import_module(f"digitcli.cli.{name}")
             alone = typer.Typer(
                 context_settings=_SETTINGS, rich_markup_mode=None, add_completion=False

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitcli.cli.answers import DECIMALS, UNSURE, AnswerWriter, dumps, quoted
+from digitcli.cli.answers import DECIMALS, UNSURE, AnswerWriter, quoted
+from digitcli.jsontext import dumps
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class DigitWriter(AnswerWriter["DigitAnswers"]):
                     {"digit": digit, "confidence": round(confidence, DECIMALS)}
                     for digit, confidence in zip(row, row_confidences, strict=True)
                 ]
-            lines.append(dumps(line))
+            lines.append(dumps(line, compact=True))
         return lines
 
     def _ranking(

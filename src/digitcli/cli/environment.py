@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
+from digitcli.errors import DigitcliError
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ def _stream(stream: TextIO | None, mode: Literal["r", "w"] = "w") -> TextIO:
     return stream
 
 
+LEAST_MEMORY: Final = 176
+LEAST_MEMORY_TO_TRAIN: Final = 450
+BLAS_THREAD_MEMORY: Final = 40
+"""MiB of address space without which NumPy, and scikit-learn, cannot start, and for each of the
+threads that they start."""
+
+
 def use_one_blas_thread() -> None:
     """Keep NumPy from starting a pool of threads, unless the user has asked for some.
 
@@ -27,6 +35,32 @@ def use_one_blas_thread() -> None:
     """
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def check_address_space(*, training: bool = False) -> None:
+    """Refuse to start where there is a limit of address space (``ulimit -v``) that is too low.
+
+    OpenBLAS, which comes with NumPy and SciPy, would wait for memory for ever and hear no signal
+    meanwhile, or end the process in its own words. To be called before NumPy is imported.
+
+    Raises
+    ------
+    DigitcliError
+        If it is too low.
+    """
+    least = LEAST_MEMORY
+    if training:
+        least = LEAST_MEMORY_TO_TRAIN + BLAS_THREAD_MEMORY * (os.cpu_count() or 1)
+    try:
+        import resource
+    except ImportError:  # no such limits here
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < least << 20:
+        raise DigitcliError(
+            f"the limit of memory is {limit >> 20} MiB, too little to start; "
+            f"set it to {least} MiB or more (ulimit -v {least << 10})"
+        )
 
 
 class Environment:

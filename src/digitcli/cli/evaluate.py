@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from digitcli.cli.options import (
 )
 from digitcli.cli.progress import show_progress
 from digitcli.errors import ExitCode, UsageError
+from digitcli.jsontext import dumps
 from digitcli.polarity import Polarity
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def _evaluate_rows(
             on_progress=lambda done, total: work.update("pictures", done, total),
         )
     if output is Format.JSON:
-        env.answer(json.dumps({**result.to_dict(), "model": model.name}, allow_nan=False))
+        env.answer(dumps({**result.to_dict(), "model": model.name}))
     else:
         env.answer(f"pictures entirely right  {result.string_accuracy:7.2%}")
         env.answer(f"rows entirely right      {result.row_accuracy:7.2%}")
@@ -323,7 +323,7 @@ def _evaluate_tables(
         )
     scores = result.scores
     if output is Format.JSON:
-        env.answer(json.dumps({**result.to_dict(), "model": model.name}, allow_nan=False))
+        env.answer(dumps({**result.to_dict(), "model": model.name}))
     else:
         env.answer(f"numbers right     {scores.share:7.2%}  ({scores.right} of {scores.numbers})")
         env.answer(
@@ -379,7 +379,9 @@ def _load(
             from digitcli.prediction.cluster import read_on_cluster
 
             read = partial(read_on_cluster, scheduler=scheduler, polarity=polarity)
-            data = load_folder(Path(spec), on_error=on_error, on_progress=on_progress, read=read)
+            data = load_folder(
+                Path(spec), on_error=on_error, on_progress=on_progress, on_note=work.say, read=read
+            )
         else:
             data = load_dataset(
                 spec,
@@ -394,7 +396,7 @@ def _load(
 
 def _answer(env: Environment, result: Evaluation, output: Format) -> None:
     if output is Format.JSON:
-        env.answer(json.dumps(result.to_dict(), allow_nan=False))
+        env.answer(dumps(result.to_dict()))
     else:
         from digitcli.cli.evaluation_tables import print_evaluation
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from digitcli.errors import ImageError
 from digitcli.files import atomic_write
-from digitcli.prediction.paths import Source, Unreadable, source_of
+from digitcli.paths import printable
+from digitcli.prediction.paths import source_of
 from digitcli.prediction.readings import A, Reading
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Explanations:
         never another file.
         """
         name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
-        name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
-        picture = str(Path(path).absolute()).encode("ascii", "backslashreplace").decode()
-        if path == "-":
-            name = picture = "stdin"
+        name = printable(name).replace("\\", "_")
+        picture = ascii(str(Path(path).absolute()))
+        if path == "-" or path.startswith("-["):  # a page of it
+            name = picture = f"stdin{path[1:]}"
         file_path = self._folder / f"{name}.png"
         long = len(name.encode()) > _LONGEST
         taken = long or self._paths.setdefault(name, path) != path
@@ -75,19 +76,17 @@ def explain_answers(
     reading: Reading[A],
     answers: A,
     explanations: Explanations,
-    *,
-    image: Source | Unreadable | None = None,
 ) -> int:
     """Draw how each picture that could be read was read.
 
-    Each is seen anew, in the file at its path or in the one `image` that has none. Returns how many
-    of the files had changed since they were answered for, so that they cannot be explained.
+    Each is seen anew. Returns how many of the files had changed since they were answered for, so
+    that they cannot be explained.
     """
     failed = 0
     for place, path in enumerate(answers.paths):
         if place in answers.errors:
             continue
-        source = image if isinstance(image, Source) else source_of(path)
+        source = answers.sources.get(place) or source_of(path)
         try:
             drawn = reading.explain(source, answers, place)
         except ImageError as error:

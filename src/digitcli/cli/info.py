@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,6 +13,7 @@ import typer
 from digitcli.cli.environment import Environment
 from digitcli.cli.evaluate import Format
 from digitcli.errors import ExitCode
+from digitcli.jsontext import dumps
 from digitcli.paths import printable
 
 EXAMPLES = """\
@@ -50,7 +50,7 @@ def command(
     path = SHIPPED if model is None or is_shipped(model) else model
     description = describe(load_model(model), path)
     if output is Format.JSON:
-        env.answer(json.dumps(without_nan(description.to_dict()), allow_nan=False))
+        env.answer(dumps(without_nan(description.to_dict())))
         return ExitCode.OK
 
     from rich.table import Table

@@ -186,17 +186,15 @@ def command(
     _check_kinds(table=table, line=line, unread=unread, top_k=top_k, signs=signs)
 
     from digitcli.model.modelfile import load_model
-    from digitcli.prediction.paths import Source, Unreadable, stream_image
+    from digitcli.prediction.paths import stream_image
 
     read = Read.TABLES if table else Read.ROWS if line else Read.DIGITS
     reading, kind = _reading(
         load_model(model), polarity, read, forms=forms, signs=signs, unread=unread
     )
-    image: Source | Unreadable | None = None
     bursts: Iterable[Burst]
     if stdin_image:
-        image = stream_image(env.stdin.buffer)
-        bursts, jobs = [[image]], 1
+        bursts, jobs = [[stream_image(env.stdin.buffer)]], 1
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
     answers: Iterator[Any] = _answers(env, reading, bursts, jobs=jobs, scheduler=scheduler)
@@ -211,7 +209,7 @@ def command(
     unexplained = 0
     for some in answers:
         writer.write(some)
-        unexplained += explain_answers(env, reading, some, explanations, image=image)
+        unexplained += explain_answers(env, reading, some, explanations)
     return ExitCode.PARTIAL if writer.failed or unexplained else ExitCode.OK
 
 

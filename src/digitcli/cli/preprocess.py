@@ -87,7 +87,8 @@ def command(
         env.answer_path(preview)
     _print_counts(env, dataset)
     if failed:
-        env.warn(f"{failed} of {failed + len(dataset)} inputs could not be read")
+        total = failed + len(dataset)
+        env.warn(f"{failed} of {total} input{'s' * (total > 1)} could not be read")
         return ExitCode.PARTIAL
     return ExitCode.OK
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from digitcli.cli.answers import DECIMALS, AnswerWriter, dumps, quoted
+from digitcli.cli.answers import DECIMALS, AnswerWriter, quoted
 from digitcli.cli.environment import Environment
+from digitcli.jsontext import dumps
 from digitcli.paths import printable
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class RowWriter(AnswerWriter["RowAnswers"]):
 
     def _json_lines(self, answers: RowAnswers) -> list[str]:
         return [
-            dumps({"path": path, "rows": [self._row(*item) for item in enumerate(rows)]})
+            dumps(
+                {"path": path, "rows": [self._row(*item) for item in enumerate(rows)]}, compact=True
+            )
             for path, rows in zip(answers.paths, answers.rows, strict=True)
         ]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from digitcli.cli.answers import DECIMALS, UNSURE, AnswerWriter, dumps, quoted
+from digitcli.cli.answers import DECIMALS, UNSURE, AnswerWriter, quoted
 from digitcli.cli.environment import Environment
+from digitcli.jsontext import dumps
 
 if TYPE_CHECKING:
     from digitcli.prediction.tables import TableAnswers
@@ -57,7 +58,7 @@ class TableWriter(AnswerWriter["TableAnswers"]):
 
     def _json_lines(self, answers: TableAnswers) -> list[str]:
         return [
-            dumps({"path": path, "tables": [self._table(table) for table in tables]})
+            dumps({"path": path, "tables": [self._table(table) for table in tables]}, compact=True)
             for path, tables in zip(answers.paths, answers.tables, strict=True)
         ]
 

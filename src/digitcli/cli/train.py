@@ -227,6 +227,15 @@ def command(
             show_default=False,
         ),
     ] = None,
+    rehearse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="With --init-from, mix in up to 10,000 training images of this dataset, so that "
+            "it does not forget them, or none.  [default: digits, if there are few pictures]",
+            show_default=False,
+        ),
+    ] = None,
     history: Annotated[
         Path | None,
         typer.Option(
@@ -296,6 +305,8 @@ def command(
     members = members or (1 if start is None else len(start.members))
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
+    if start is None and rehearse is not None:
+        raise UsageError("--rehearse is about what a model knows already; add --init-from")
     if start is not None and features is not None:
         raise UsageError("--features and --init-from exclude each other: the model has its inputs")
     changes: dict[str, Any] = {
@@ -312,9 +323,10 @@ def command(
     loaded, unreadable = _load(env, dataset, data_dir)
     small = bool((loaded.split == "train").sum() < SMALL)
     name = recipe.value if recipe is not None else _default_recipe(small, start is not None)
-    rehearses = start is not None and small
+    few = start is not None and small
+    rehearse = rehearse or ("digits" if few else "none")
     if validation is None:
-        validation = 0.0 if rehearses else 0.1
+        validation = 0.0 if few else 0.1
     chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     chosen = replace(chosen, augmentation=augmentation_of(chosen, augment, augmentation))
     if start is not None:
@@ -336,7 +348,7 @@ def command(
         members=members,
         dtype=dtype.value,
         start=start,
-        rehearsal=_rehearsal(env, seed, data_dir) if rehearses else None,
+        rehearsal=None if rehearse == "none" else _rehearsal(env, rehearse, seed, data_dir),
     )
     env.say(
         f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
@@ -446,18 +458,17 @@ def _default_recipe(small: bool, has_start: bool) -> str:
     return "standard"
 
 
-def _rehearsal(env: Environment, seed: int, data_dir: Path | None) -> Dataset:
-    """Return training images that a network knows: some of MNIST if it is there, else digits."""
+def _rehearsal(env: Environment, source: str, seed: int, data_dir: Path | None) -> Dataset:
+    """Return some training images of a dataset that a network knows."""
     import numpy as np
 
-    from digitcli.data.mnist import is_fetched
-    from digitcli.data.sources import load_dataset
-
-    name = "mnist" if is_fetched(data_dir) else "digits"
-    known = load_dataset(name, data_dir=data_dir).part("train")
+    dataset, _ = _load(env, source, data_dir)
+    known = dataset.part("train")
     order = np.random.default_rng(seed).permutation(len(known))
     known = known.take(order[:REHEARSED])
-    env.say(f"mixing in {len(known):,} images of {name}, so that the network does not forget them")
+    env.say(
+        f"mixing in {len(known):,} images of {known.name}, so that the network does not forget them"
+    )
     return known
 
 

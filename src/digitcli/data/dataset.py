@@ -146,6 +146,8 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
         with zipfile.ZipFile(path) as archive:
             if len(archive.filelist) > MAX_MEMBERS:
                 raise ValueError("it holds too many arrays")
+            if len(set(archive.namelist())) < len(archive.filelist):
+                raise ValueError("it holds two arrays of one name")
             images = _read_array(archive, "images", "u", (28, 28), MAX_BYTES)
             n = len(images)
             labels = _read_array(archive, "labels", "u", (), n)

@@ -22,6 +22,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import digitcli
+from digitcli.data.hosts import leads_inside
 from digitcli.errors import DigitcliError, DownloadError, UsageError
 from digitcli.files import remove_litter, temporary_folder
 
@@ -376,9 +377,12 @@ class _Transfer:
             timeout = (self.patience / 3, self.patience)
             with session.get(url, stream=True, timeout=timeout) as response:
                 if response.is_redirect:
-                    url = urljoin(url, response.headers["Location"])
-                    if urlsplit(url).scheme not in ("http", "https"):
-                        raise _MirrorError(f"redirects to {url[:80]}, which is not http(s):")
+                    target = urljoin(url, response.headers["Location"])
+                    if urlsplit(target).scheme not in ("http", "https"):
+                        raise _MirrorError(f"redirects to {target[:80]}, which is not http(s):")
+                    if leads_inside(url, target):
+                        raise _MirrorError(f"redirects to {target[:80]}, in a private network")
+                    url = target
                     continue
                 self._check_answer(response)
                 self.answered = True

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
+from digitcli.paths import printable
 from digitcli.reading.digit import read_digit
+from digitcli.seeing.frames import FIRST_FRAME, look_for_frames, page_name
 
 _CLASSES = tuple("0123456789")
 
@@ -25,13 +27,15 @@ def load_folder(
     polarity: str = "auto",
     on_error: Callable[[str, str], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     read: Reader | None = None,
 ) -> Dataset:
     """Read the pictures in the class sub-folders ``0`` … ``9`` of `folder`.
 
     The layout is that of torchvision's ImageFolder. The sub-folders may lie under ``train`` and
     ``test``; without these, every picture is of the split ``"train"``. Pictures are found at any
-    depth, hidden files are left out, and the order is that of the sorted paths.
+    depth, hidden files are left out, and the order is that of the sorted paths. Each page of a TIFF
+    file is a picture, as ``3/two.tif[1]``.
 
     Parameters
     ----------
@@ -41,6 +45,7 @@ def load_folder(
         each sub-folder that is not a digit, with its path and a line that says why; without it,
         the first picture or folder that cannot be read raises
     on_progress : called with the number of pictures read so far and in all
+    on_note : called with a line about each picture of which only a part is read, the first frame
     read : how to read the pictures, instead of one by one with `digitcli.seeing.read_digit`
 
     Raises
@@ -54,7 +59,8 @@ def load_folder(
     found = [
         (split, int(class_folder.name), path)
         for split, class_folder in _class_folders(folder, on_error)
-        for path in _pictures(class_folder, on_error)
+        for file in _pictures(class_folder, on_error)
+        for path in _pages(file, on_error, on_note)
     ]
     files = [path for _, _, path in found]
     pictures = _read(files, polarity) if read is None else read(files)
@@ -114,6 +120,28 @@ def _class_folders(
             if child.name not in _CLASSES:
                 on_error(os.fspath(child), f"{child} is not a folder 0 to 9; it is left out")
     return classes
+
+
+def _pages(
+    file: Path,
+    on_error: Callable[[str, str], None] | None,
+    on_note: Callable[[str], None] | None,
+) -> Iterator[Path]:
+    """Yield a file, or each of its pages if it has several."""
+    path = os.fspath(file)
+    frames = look_for_frames(path)
+    if frames.animated and on_note is not None:
+        on_note(f"{printable(path)} {FIRST_FRAME}")
+    if not frames.several:
+        yield file
+        return
+    for number in range(1, frames.pages + 1):
+        yield Path(page_name(path, number))
+    if frames.fault:
+        reason = frames.missing(printable(path))
+        if on_error is None:
+            raise ImageError(reason)
+        on_error(page_name(path, frames.pages + 1), reason)
 
 
 def _pictures(folder: Path, on_error: Callable[[str, str], None] | None) -> Iterator[Path]:

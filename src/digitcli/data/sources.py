@@ -63,7 +63,7 @@ def load_dataset(
     on_error : callable, optional
         Receives the pictures of a folder that cannot be read; without it the first one raises.
     on_step : callable, optional
-        Receives a line about each step that takes time.
+        Receives a line about each step that takes time, and about each animation in a folder.
     on_progress : callable, optional
         Receives the number of a folder's pictures read so far and in all.
 
@@ -89,7 +89,9 @@ def load_dataset(
     if path.is_dir():
         from digitcli.data.folder import load_folder
 
-        return load_folder(path, polarity=polarity, on_error=on_error, on_progress=on_progress)
+        return load_folder(
+            path, polarity=polarity, on_error=on_error, on_progress=on_progress, on_note=on_step
+        )
     if path.suffix.lower() == ".npz":
         return load_npz(path)
     if not path.exists():

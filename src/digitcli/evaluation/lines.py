@@ -19,6 +19,7 @@ from digitcli.paths import printable
 from digitcli.polarity import Polarity
 from digitcli.reading.draw import draw_rows
 from digitcli.reading.page import Page, read_page
+from digitcli.seeing.frames import every_page
 
 CELL = 320, 240
 """Size of a picture in the gallery."""
@@ -174,13 +175,17 @@ def _readings(
 ) -> Iterator[Reading]:
     for done, truth in enumerate(labelled, 1):
         try:
-            page = read_page(truth.path, model, polarity=polarity)
+            pages = [
+                read_page(page, model, name=printable(truth.path), polarity=polarity)
+                for page in every_page(truth.path)
+            ]
         except ImageError as error:
             yield Reading(truth, error=str(error))
         else:
-            rows = tuple(row.text() for row in page.rows)
-            sure = tuple(row.confidence for row in page.rows)
-            yield Reading(truth, rows, sure, _drawing(page) if draw else None)
+            found = [row for page in pages for row in page.rows]
+            rows = tuple(row.text() for row in found)
+            sure = tuple(row.confidence for row in found)
+            yield Reading(truth, rows, sure, _drawing(pages[0]) if draw else None)
         if on_progress:
             on_progress(done, len(labelled))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,12 @@ from digitcli.evaluation.describe import Description, outline
 from digitcli.evaluation.evaluate import Evaluation, number, percent, relative_parts
 from digitcli.evaluation.metrics import ClassScore, wilson_interval
 from digitcli.files import atomic_write
+from digitcli.jsontext import dumps
+from digitcli.paths import printable
 from digitcli.seeing.decode import decode
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 CELL_DIGITS = 30
 """At most so many digits are shown for one cell of the confusion matrix."""
@@ -96,9 +100,15 @@ def render(evaluation: Evaluation, description: Description, *, originals: bool 
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
+    def shown(value: Any) -> Any:
+        """Escape control characters wherever text that is not ours enters the page."""
+        ours = isinstance(value, Markup) or not isinstance(value, str)
+        return value if ours else printable(value)
+
     environment = Environment(
         loader=PackageLoader("digitcli.evaluation"),
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -126,7 +136,7 @@ def render(evaluation: Evaluation, description: Description, *, originals: bool 
         coverage=coverage_chart(evaluation),
         history=_history(description),
         making=list(outline(description.rows())),
-        figures=Markup(_inert(json.dumps(evaluation.to_dict(), allow_nan=False))),
+        figures=Markup(_inert(dumps(evaluation.to_dict()))),
         atlas=digits.atlas(),  # last: by now it has met every digit
         atlas_columns=ATLAS_COLUMNS,
         cell_digits=CELL_DIGITS,
@@ -277,9 +287,11 @@ def _inert(text: str) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _grouped(count: int) -> str:
+def _grouped(count: int) -> Markup:
     """Write a count with thin spaces between thousands, from five figures on."""
-    return f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count)
+    from markupsafe import Markup
+
+    return Markup(f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count))
 
 
 def _size(count: int) -> str:

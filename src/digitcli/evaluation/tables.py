@@ -19,6 +19,7 @@ from digitcli.polarity import Polarity
 from digitcli.reading.draw import draw_tables
 from digitcli.reading.table import SIDE, Table, read_tables
 from digitcli.seeing.decode import decode, upright_size
+from digitcli.seeing.frames import Page, every_page
 
 UNSCORED: Final = "*"
 """In a CSV file, a cell that does not count."""
@@ -244,22 +245,24 @@ def evaluate_tables(
     """
     readings = []
     for number, (path, wanted) in enumerate(labelled):
-        tables: list[Table] = []
+        pages = every_page(path)
+        tables: list[list[Table]] = []
         error = None
         try:
-            tables = read_tables(path, model, polarity=polarity)
+            name = printable(path)
+            tables = [read_tables(page, model, name=name, polarity=polarity) for page in pages]
         except ImageError as reason:
             error = str(reason)
-        found = [row for table in tables for row in table.texts()]
-        drawing = _drawing(path, tables) if draw and error is None else None
+        found = [row for page in tables for table in page for row in table.texts()]
+        drawing = _drawing(pages[0], tables[0]) if draw and error is None else None
         readings.append(TableReading(path, wanted, found, score(wanted, found), drawing, error))
         on_progress(number + 1, len(labelled))
     return TableEvaluation(tuple(readings))
 
 
-def _drawing(path: Path, tables: list[Table]) -> Image.Image:
-    picture = decode(path, sight=SIDE)
-    drawn = draw_tables(picture, tables, scale=picture.shape[1] / upright_size(path)[0])
+def _drawing(page: str | Page, tables: list[Table]) -> Image.Image:
+    picture = decode(page, sight=SIDE)
+    drawn = draw_tables(picture, tables, scale=picture.shape[1] / upright_size(page)[0])
     drawn.thumbnail((WIDTH, WIDTH))
     return drawn
 
@@ -284,9 +287,9 @@ def gallery(result: TableEvaluation) -> Image.Image:
             for row, column, text, read in reading.wrong
         ]
         told = "; ".join(wrong[:SHOWN]) + (" ..." if len(wrong) > SHOWN else "")
-        title = printable(reading.path.name)
-        pen.text((6, top + 2), title, "black", font)
-        pen.text((6, top + 17), told or "all right", WRONG if wrong else "black", font)
+        pen.text((6, top + 2), printable(reading.path.name), "black", font)
+        told = printable(told) or "all right"
+        pen.text((6, top + 17), told, WRONG if wrong else "black", font)
         if reading.drawing:
             sheet.paste(reading.drawing, (0, top + TITLE))
         top += height

@@ -85,6 +85,8 @@ def _check_size(tree: Plain, most_bytes: int) -> None:
             text -= len(item)
         elif isinstance(item, memoryview):
             raw -= len(item)
+        elif item is _MARK:  # it was taken for a value
+            raise PlainPickleError("it is damaged")
         if min(items, text, raw) < 0 or depth > MAX_DEPTH:
             raise PlainPickleError("it holds too much")
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
+from digitcli.prediction.pages import pages_of
 from digitcli.prediction.paths import Burst, Source, Unreadable, path_of, source_of
 from digitcli.prediction.readings import PATIENCE, Answers, Reading, why
 from digitcli.reading.turn import LEFT, heeded
+from digitcli.seeing.frames import FIRST_FRAME, look_for_frames
 from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
 
 if TYPE_CHECKING:
@@ -104,7 +106,9 @@ class _Batch:
 
     def answered_by(self, model: Model) -> DigitAnswers:
         answers = self.answers
-        if not answers.errors:
+        if not answers.paths:
+            answers.probabilities = np.zeros((0, 10), np.float32)
+        elif not answers.errors:
             answers.probabilities = model.predict_proba(self.images)
         else:
             answers.probabilities = np.zeros((len(answers.paths), 10), np.float32)
@@ -118,7 +122,7 @@ class _Batch:
     def _heed(self, place: int, name: str, seen: Seen, model: Model) -> None:
         """Heed what the scene tells of an answer, and say so."""
         answers = self.answers
-        said = []
+        said = [answers.notes[place]] if place in answers.notes else []
         answers.probabilities[place], turns = heeded(seen, answers.probabilities[place], model)
         if turns:
             answers.turns[place] = turns
@@ -159,13 +163,22 @@ def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
 
     end = time.monotonic() + PATIENCE
     for place, item in enumerate(part):
-        answers.paths.append(path_of(item))
         plain = _plain_pixels(item)
         if plain is None:
+            if not isinstance(item, Unreadable):
+                source = source_of(item)
+                frames = look_for_frames(source.file)
+                if pages := pages_of(source, frames):
+                    answers.pages = pages
+                    break
+                answers.sources[place] = source
+                if frames.animated:
+                    answers.notes[place] = f"{source.name} {FIRST_FRAME}"
             pixels.append(see(place))
         else:
             pixels.append(plain)
             plain_ones.append(place)
+        answers.paths.append(path_of(item))
         if time.monotonic() > end:
             break
     images = np.frombuffer(bytearray().join(pixels), np.uint8).reshape(-1, SIDE, SIDE)

@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from digitcli.errors import DigitcliError
 from digitcli.paths import printable
+from digitcli.seeing.frames import Page
 
 READ_BYTES = 1 << 16
 """What is taken from a stream at once: the capacity of a pipe on Linux."""
@@ -41,14 +42,14 @@ class Source(NamedTuple):
     ----------
     path : str
         What answers call it.
-    file : str or bytes
-        Where it is, or what is in it.
+    file : str, bytes or Page
+        Where it is, or what is in it; or one of the pages of that.
     name : str
         What error messages call it.
     """
 
     path: str
-    file: str | bytes
+    file: str | bytes | Page
     name: str
 
 

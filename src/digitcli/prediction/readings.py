@@ -15,7 +15,9 @@ from digitcli.errors import ImageError
 from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
-from digitcli.prediction.paths import Burst, Source
+from digitcli.prediction.pages import pages_of
+from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
+from digitcli.seeing.frames import FIRST_FRAME, look_for_frames
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,11 +38,17 @@ class Answers:
         The error line of each place that could not be read.
     notes : dict
         What else is to be said, in one line, of places that were read.
+    sources : dict
+        For each place that is not simply the file at its path, where its picture is.
+    pages : list of inputs
+        The pages of the next input, which was left out, as each of them is an input of its own.
     """
 
     paths: list[str]
     errors: dict[int, str] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
+    sources: dict[int, Source] = field(default_factory=dict)
+    pages: Burst = field(default_factory=list)
 
 
 A = TypeVar("A", bound=Answers)
@@ -67,7 +75,8 @@ class Reading(ABC, Generic[A]):
     def answer(self, part: Burst) -> A:
         """Answer the first inputs of a part: all, or as many as take `PATIENCE` seconds.
 
-        An input that cannot be read is an error in the answers; nothing is raised.
+        An input that cannot be read is an error in the answers; nothing is raised. An input that
+        has several pages is not answered, and nothing after it: its pages are in the answers.
         """
 
     @abstractmethod
@@ -83,6 +92,45 @@ class Reading(ABC, Generic[A]):
         ImageError
             If it has changed since, so that it cannot be read any more.
         """
+
+
+@dataclass(frozen=True)
+class SingleReading(Reading[A]):
+    """Reads one picture at a time, which gains nothing by others beside it."""
+
+    batch: ClassVar[int] = 1
+
+    @abstractmethod
+    def read(self, source: Source) -> A:
+        """Read a picture.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
+
+    @abstractmethod
+    def left_out(self, pages: Burst) -> A:
+        """Return the answers for nothing before an input that has several pages."""
+
+    def answer(self, part: Burst) -> A:
+        """Answer the first input of a part."""
+        item = part[0]
+        if isinstance(item, Unreadable):
+            return self.failed(*item)
+        source = source_of(item)
+        frames = look_for_frames(source.file)
+        if pages := pages_of(source, frames):
+            return self.left_out(pages)
+        try:
+            answers = self.read(source)
+        except Exception as error:
+            return self.failed(source.path, why(source, error))
+        answers.sources[0] = source
+        if frames.animated:
+            answers.notes[0] = f"{source.name} {FIRST_FRAME}"
+        return answers
 
 
 def why(source: Source, error: Exception) -> str:

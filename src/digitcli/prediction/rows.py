@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
-from digitcli.prediction.readings import Answers, Reading, why
+from digitcli.prediction.paths import Burst, Source
+from digitcli.prediction.readings import Answers, SingleReading
 from digitcli.reading.page import read_page
 from digitcli.reading.pattern import Form
 from digitcli.reading.row import Row
@@ -30,7 +30,7 @@ class RowAnswers(Answers):
 
 
 @dataclass(frozen=True)
-class RowReading(Reading[RowAnswers]):
+class RowReading(SingleReading[RowAnswers]):
     """Reads the rows of digits in each picture.
 
     Attributes
@@ -41,25 +41,16 @@ class RowReading(Reading[RowAnswers]):
 
     forms: tuple[Form, ...] | None = None
 
-    batch: ClassVar[int] = 1  # a page gains nothing by others beside it
-
-    def answer(self, part: Burst) -> RowAnswers:
-        """Answer the first input of a part."""
-        item = part[0]
-        if isinstance(item, Unreadable):
-            return self.failed(*item)
-        source = source_of(item)
-        try:
-            page = read_page(
-                source.file,
-                self.model,
-                name=source.name,
-                polarity=self.polarity,
-                forms=self.forms,
-            )
-        except Exception as error:
-            return self.failed(source.path, why(source, error))
+    def read(self, source: Source) -> RowAnswers:
+        """Read the rows of a picture."""
+        page = read_page(
+            source.file, self.model, name=source.name, polarity=self.polarity, forms=self.forms
+        )
         return RowAnswers([source.path], rows=[page.rows])
+
+    def left_out(self, pages: Burst) -> RowAnswers:
+        """Return the answers for nothing before an input that has several pages."""
+        return RowAnswers([], pages=pages, rows=[])
 
     def failed(self, path: str, reason: str) -> RowAnswers:
         """Return the answers for one input that could not be read, and why."""

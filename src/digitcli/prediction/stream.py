@@ -36,7 +36,10 @@ def answer_bursts(
         while start < len(burst):
             began = time.monotonic()
             answers = reading.answer(burst[start : start + size])
-            yield answers
+            if answers.paths:
+                yield answers
             start += len(answers.paths)
+            if answers.pages:
+                burst, start = [*answers.pages, *burst[start + 1 :]], 0
             quick = time.monotonic() - began < PATIENCE
             size = min(reading.batch, 2 * size) if quick else max(1, size // 2)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from digitcli.prediction.paths import Burst, Source, Unreadable, source_of
-from digitcli.prediction.readings import Answers, Reading, why
+from digitcli.prediction.paths import Burst, Source
+from digitcli.prediction.readings import Answers, SingleReading
 from digitcli.reading.table import Table, read_tables
 
 if TYPE_CHECKING:
@@ -28,22 +28,17 @@ class TableAnswers(Answers):
 
 
 @dataclass(frozen=True)
-class TableReading(Reading[TableAnswers]):
+class TableReading(SingleReading[TableAnswers]):
     """Reads the tables in each picture."""
 
-    batch: ClassVar[int] = 1  # a page gains nothing by others beside it
-
-    def answer(self, part: Burst) -> TableAnswers:
-        """Answer the first input of a part."""
-        item = part[0]
-        if isinstance(item, Unreadable):
-            return self.failed(*item)
-        source = source_of(item)
-        try:
-            tables = read_tables(source.file, self.model, name=source.name, polarity=self.polarity)
-        except Exception as error:
-            return self.failed(source.path, why(source, error))
+    def read(self, source: Source) -> TableAnswers:
+        """Read the tables in a picture."""
+        tables = read_tables(source.file, self.model, name=source.name, polarity=self.polarity)
         return TableAnswers([source.path], tables=[tables])
+
+    def left_out(self, pages: Burst) -> TableAnswers:
+        """Return the answers for nothing before an input that has several pages."""
+        return TableAnswers([], pages=pages, tables=[])
 
     def failed(self, path: str, reason: str) -> TableAnswers:
         """Return the answers for one input that could not be read, and why."""

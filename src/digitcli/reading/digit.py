@@ -387,7 +387,8 @@ def read_digit(
     file : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
         An image of any size and mode: the path of a file or what is in one (PNG, JPEG, GIF, BMP,
         PPM, TIFF, WebP, AVIF, JPEG 2000, …), or pixels of shape (height, width), grey, or
-        (height, width, 3), RGB.
+        (height, width, 3), RGB. Of a TIFF file of several pages the first is read, and any other as
+        ``"two.tif[2]"``; of an animation the first frame.
     polarity : {"auto", "dark-on-light", "light-on-dark"}
         Whether the ink is darker or brighter than the paper; found out by default.
     name : str, optional

@@ -34,6 +34,7 @@ class Form(NamedTuple):
 MOST_FORMS = 64
 """What may be left out makes no more forms than this."""
 ANY = frozenset(range(10))
+SIGNS = ("-", ".", " ")
 _PLACE = re.compile(r"(?:(?P<sign>[-. ])|(?P<place>d|[0-9]|\[(?:[0-9](?:-[0-9])?)+\]))(?P<may>\??)")
 _RANGE = re.compile(r"([0-9])(?:-([0-9]))?")
 
@@ -63,18 +64,17 @@ def parse_forms(text: str) -> tuple[Form, ...]:
     while match := _PLACE.match(text, position):
         parts.append((match["sign"] or match["place"], bool(match["may"])))
         position = match.end()
-    good = position == len(text) and parts and parts[-1][0] not in ("-", ".", " ")
+    good = position == len(text) and parts and parts[-1][0] not in SIGNS
     optional = sum(may for _, may in parts)
+    good = good and all(map(_digits, (part for part, _ in parts if part not in SIGNS)))
     if good and 2**optional <= MOST_FORMS:
         chosen = itertools.product(*([True, False] if may else [True] for _, may in parts))
         forms = [
             _form([part for (part, _), taken in zip(parts, each, strict=True) if taken])
             for each in chosen
         ]
-        if all(form.places and all(form.places) for form in forms if form is not None):
-            kept = [form for form in forms if form is not None]
-            if kept:
-                return tuple(dict.fromkeys(kept))
+        if kept := [form for form in forms if form is not None]:
+            return tuple(dict.fromkeys(kept))
     if good and 2**optional > MOST_FORMS:
         raise UsageError(
             f"--pattern {text!r} means more than {MOST_FORMS} forms of a row; use fewer '?'"
@@ -92,7 +92,7 @@ def _form(parts: list[str]) -> Form | None:
     signs: list[str] = []
     before = ""
     for part in parts:
-        if part in ("-", ".", " "):
+        if part in SIGNS:
             before += part
             continue
         places.append(_digits(part))
@@ -102,10 +102,10 @@ def _form(parts: list[str]) -> Form | None:
 
 
 def _digits(part: str) -> frozenset[int]:
+    """Return the digits that may stand at a place; none if a range runs backwards."""
     if part == "d":
         return ANY
-    return frozenset(
-        digit
-        for first, last in _RANGE.findall(part)
-        for digit in range(int(first), int(last or first) + 1)
-    )
+    ranges = [(int(first), int(last or first)) for first, last in _RANGE.findall(part)]
+    if any(first > last for first, last in ranges):
+        return frozenset()
+    return frozenset(digit for first, last in ranges for digit in range(first, last + 1))

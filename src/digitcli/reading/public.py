@@ -25,7 +25,7 @@ def read_rows(
     Parameters
     ----------
     source : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
-        As `digitcli.read_digit` takes it.
+        As `digitcli.read_digit` takes it; one page of a file, the first unless its path says which.
     model : Model, optional
         What `digitcli.load_model` returns; by default the model that ships inside the package.
     polarity : {"auto", "dark-on-light", "light-on-dark"}

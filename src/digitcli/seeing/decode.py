@@ -12,7 +12,7 @@ import stat
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -24,12 +24,16 @@ from PIL import Image, UnidentifiedImageError
 
 from digitcli.errors import ImageError
 from digitcli.paths import printable
+from digitcli.seeing.frames import AnyFile, Page, page_named
+from digitcli.seeing.metadata import MAX_METADATA, has_much_metadata
+from digitcli.seeing.tiff import find_pages, from_page, tag_bytes
 
 Picture = NDArray[np.uint8]
 """Pixels of shape (height, width), grey, or (height, width, 3), RGB."""
 
-AnyImage = str | Path | BinaryIO | bytes | bytearray | NDArray[np.uint8] | Image.Image
-"""What an image may come as: a path, a binary file, what is in one, pixels, a Pillow image."""
+AnyImage = str | Path | BinaryIO | bytes | bytearray | Page | NDArray[np.uint8] | Image.Image
+"""What an image may come as: a path, a binary file, what is in one, a page of a TIFF file, pixels,
+a Pillow image."""
 
 FORMATS = {
     "PNG": ("Png", rb"\x89PNG"),
@@ -38,7 +42,7 @@ FORMATS = {
     "BMP": ("Bmp", rb"BM"),
     "TIFF": ("Tiff", rb"II[*+]\0|MM\0[*+]"),
     "WEBP": ("WebP", rb"RIFF....WEBP"),
-    "AVIF": ("Avif", rb"....ftypavi[fs]"),
+    "AVIF": ("Avif", rb"....ftyp(?:avi[fs]|m[is]f1)"),
     "JPEG2000": ("Jpeg2K", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP"),
     "PPM": ("Ppm", rb"P[1-6fF]"),
     "ICO": ("Ico", rb"\0\0\x01\0"),
@@ -52,6 +56,9 @@ PALE = 224
 """Strokes on nothing that are as bright as this were meant for dark paper."""
 SIGHT = 640
 """Pixels on the longer side that are enough to see a single digit."""
+
+MISSING = 1e30
+"""Floats from here on are no brightness: the values that stand for no data are larger."""
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, after the reduction a JPEG decoder does by itself.
@@ -68,13 +75,7 @@ MAX_BYTES = 144 << 20
 MAX_BYTES_OF = {"WEBP": 48 << 20, "AVIF": 48 << 20, "JPEG2000": 48 << 20, "GIF": 32 << 20}
 """The same for decoders that hold the file in memory."""
 
-MAX_METADATA = 8 << 20
-"""Most bytes beside the pixels, which Pillow keeps two or three times, and joins in quadratic
-time where a JPEG has many pieces of them."""
-
 _MAX_PLAIN_PPM = 16 << 20  # numbers in ASCII are decoded slowly
-_MAX_PPM_HEADER = 4096
-_TIFF_TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 
 ORIENTATION = 0x0112  # the EXIF tag
 UPRIGHT = {
@@ -102,8 +103,9 @@ def decode(image: AnyImage, name: str | None = None, *, sight: int = SIGHT) -> P
     Parameters
     ----------
     image : str, Path, binary file object, bytes, ndarray of uint8 or Pillow image
-        A path must lead to a regular file; an array has the shape (height, width), grey, or
-        (height, width, 3), RGB; of a Pillow image of several frames, the one it stands at counts.
+        A path must lead to a regular file, or to a page of one, as in ``two.tif[2]``; an array has
+        the shape (height, width), grey, or (height, width, 3), RGB; of a Pillow image of several
+        frames, the one it stands at counts.
     name : str, optional
         What error messages call the image; the path by default.
     sight : int
@@ -174,8 +176,10 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    orientation: int = image.getexif().get(ORIENTATION, 1)
-    return orientation
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # of metadata, nothing but this is needed
+        return 1
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
@@ -195,27 +199,50 @@ def _from_array(pixels: NDArray[np.uint8], name: str) -> Image.Image:
 
 
 @contextmanager
-def _opened(file: str | Path | BinaryIO | bytes | bytearray, name: str) -> Iterator[Image.Image]:
+def _opened(image: str | Path | AnyFile | Page, name: str) -> Iterator[Image.Image]:
     """Read the header with the decoder of the one format that the file begins like."""
+    file, number = page_named(image)
     if isinstance(file, (bytes, bytearray)):
         file = BytesIO(file)
+    with _begun(file, name) as begun:
+        format = _format(begun, name)
+        page = _at_page(begun, number, name) if format == "TIFF" else None
+        import_module(f"PIL.{FORMATS[format][0]}ImagePlugin")
+        with Image.open(page or file, formats=(format,)) as opened:
+            yield opened
+
+
+def _begun(file: str | Path | BinaryIO, name: str) -> AbstractContextManager[BinaryIO]:
+    """Return a file at its beginning; one at a path is opened."""
     if isinstance(file, (str, Path)):
         if not stat.S_ISREG(Path(file).stat().st_mode):  # a FIFO would block
             raise ImageError(f"{name} is not a regular file; give the path of an image")
-        with open(file, "rb") as begun:
-            format = _format(begun, name)
-    else:
-        if not hasattr(file, "seek"):
-            raise ImageError(
-                f"{name} is a {type(file).__name__}; give a path, a binary file, bytes, "
-                "a NumPy array or a Pillow image"
-            )
-        file.seek(0)
-        format = _format(file, name)
-        file.seek(0)
-    import_module(f"PIL.{FORMATS[format][0]}ImagePlugin")
-    with Image.open(file, formats=(format,)) as image:
-        yield image
+        return open(file, "rb")
+    if not hasattr(file, "seek"):
+        raise ImageError(
+            f"{name} is a {type(file).__name__}; give a path, a binary file, bytes, "
+            "a NumPy array or a Pillow image"
+        )
+    file.seek(0)
+    return nullcontext(file)
+
+
+def _at_page(file: BinaryIO, number: int, name: str) -> BinaryIO | None:
+    """Return a TIFF file as if it began with a page; None says that it does."""
+    pages = find_pages(file)
+    if number > len(pages.places):
+        raise ImageError(f"{name} has no such page; the last one is {len(pages.places)}")
+    place = pages.places[number - 1]
+    if place == pages.first:
+        return None
+    page = from_page(file, place)
+    if tag_bytes(page) > MAX_METADATA:
+        raise _too_much_metadata(name)
+    return page
+
+
+def _too_much_metadata(name: str) -> ImageError:
+    return ImageError(f"{name} has too much metadata; save the image again without it")
 
 
 def _format(file: BinaryIO, name: str) -> str:
@@ -233,66 +260,9 @@ def _format(file: BinaryIO, name: str) -> str:
         raise ImageError(
             f"{name} has {size >> 20:,} MiB, more than digitcli decodes; scale it down"
         )
-    if _metadata_bytes(file, format, size) > MAX_METADATA:
-        raise ImageError(f"{name} has too much metadata; save the image again without it")
+    if has_much_metadata(file, format, size):
+        raise _too_much_metadata(name)
     return format
-
-
-def _metadata_bytes(file: BinaryIO, format: str, size: int) -> int:
-    """Return how many bytes Pillow would read beside the pixels, or more than that."""
-    if format == "TIFF":
-        return _tiff_tag_bytes(file)
-    if format == "PPM":
-        file.seek(0)
-        header = re.sub(rb"#[^\r\n]*", b"", file.read(_MAX_PPM_HEADER))
-        return size if len(header.split(maxsplit=3)) < 4 and size > _MAX_PPM_HEADER else 0
-    if size <= MAX_METADATA or format not in ("PNG", "JPEG"):
-        return 0
-    metadata = 0
-    try:
-        if format == "PNG":
-            at = 8
-            while at < size and metadata <= MAX_METADATA:
-                file.seek(at)
-                length, kind = struct.unpack(">I4s", file.read(8))
-                at += 12 + length
-                if kind == b"IEND":
-                    break
-                metadata += 12 if kind in (b"IDAT", b"fdAT") else 12 + length
-        else:
-            file.seek(2)
-            while metadata <= MAX_METADATA:
-                start, marker, length = struct.unpack(">BBH", file.read(4))
-                if start != 0xFF or marker == 0xDA:
-                    break
-                if marker == 0xFF:  # fills up
-                    file.seek(-3, os.SEEK_CUR)
-                else:
-                    metadata += length
-                    file.seek(length - 2, os.SEEK_CUR)
-    except struct.error:  # cut short
-        pass
-    return metadata
-
-
-def _tiff_tag_bytes(file: BinaryIO) -> int:
-    """Return the size of all values of the first directory; they may lie over each other."""
-    file.seek(0)
-    order = "<" if file.read(2) == b"II" else ">"
-    try:
-        big = struct.unpack(order + "H", file.read(2))[0] == 43
-        file.seek(8 if big else 4)
-        file.seek(struct.unpack(order + ("Q" if big else "I"), file.read(8 if big else 4))[0])
-        count = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))[0]
-        entry = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
-        entries = file.read(entry.size * min(count, 1 << 16))
-    except (struct.error, OverflowError, OSError, ValueError):  # cut short
-        return 0
-    whole = len(entries) // entry.size * entry.size
-    return sum(
-        values * (_TIFF_TYPE_BYTES[kind] if kind < len(_TIFF_TYPE_BYTES) else 0)
-        for _tag, kind, values in entry.iter_unpack(entries[:whole])
-    )
 
 
 def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
@@ -302,7 +272,8 @@ def _pixels(image: Image.Image, name: str, sight: int) -> Picture:
         # the decoder leaves out high frequencies: a 12-megapixel photo takes a sixth of the time
         whole = _has_several_scans(image)
         share = sight / max(image.size)
-        image.draft(None, (int(image.width * share), int(image.height * share)))
+        enough = max(1, int(image.width * share)), max(1, int(image.height * share))
+        image.draft(None, enough)
         if not whole:
             width, height = image.size
     _check_size((width, height), MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS), name)
@@ -385,7 +356,11 @@ def _reduce(image: Image.Image, sight: int) -> Image.Image:
 
 
 def _stretch(image: Image.Image) -> Image.Image:
-    """Map the range of values that occur to 0…255, piece by piece, as floats take much room."""
+    """Map the range of values that occur to 0…255, piece by piece, as floats take much room.
+
+    What is no number, or beyond `MISSING`, stands for a pixel that is missing: it counts for
+    nothing, and becomes black if it is negative and else white.
+    """
     width = min(image.width, _PIECE)
     height = _PIECE // width
     corners = [
@@ -395,16 +370,21 @@ def _stretch(image: Image.Image) -> Image.Image:
     ]
 
     def values(box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-        piece = image if len(corners) == 1 else image.crop(box)
-        return np.nan_to_num(np.asarray(piece, np.float32))
+        piece = np.asarray(image if len(corners) == 1 else image.crop(box), np.float32)
+        return np.where(np.isnan(piece), np.float32(np.inf), piece)
 
-    ranges = [(float(piece.min()), float(piece.max())) for piece in map(values, corners)]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    def known(box: tuple[int, int, int, int]) -> tuple[float, float]:
+        piece = values(box)
+        there = piece[np.abs(piece) < MISSING]
+        return (float(there.min()), float(there.max())) if there.size else (np.inf, -np.inf)
+
+    lows, highs = zip(*map(known, corners), strict=True)
+    low, high = (min(lows), max(highs)) if min(lows) <= max(highs) else (0.0, 0.0)
     scale = 255 / (high - low) if high > low else 0.0
     stretched = np.empty(image.size[::-1], np.uint8)
     for box in corners:
         left, top, right, bottom = box
-        stretched[top:bottom, left:right] = (values(box) - low) * scale
+        stretched[top:bottom, left:right] = (np.clip(values(box), low, high) - low) * scale
     return Image.fromarray(stretched)
 
 

@@ -210,7 +210,8 @@ def _smooth_parts(
     jumps = np.flatnonzero((np.abs(np.diff(level)) > JUMP) | (np.diff(along) > length / 2)) + 1
     parts = []
     for part in np.split(np.arange(len(along)), jumps):
-        if len(part) < length / 3 or np.abs(np.diff(level[part])).mean() > ROUGH:
+        steps = np.abs(np.diff(level[part]))
+        if len(part) < length / 3 or steps.sum() > ROUGH * len(steps):
             continue
         thick = max(1.0, median(runs.length[part]) - 2)
         strength = median(dense[part])

@@ -88,9 +88,9 @@ def train_members(
 ) -> list[TrainingState]:
     """Train every member and return where each ended.
 
-    One member is trained in this process with all its BLAS threads. Several are trained in `jobs`
-    processes through joblib, which share the processors: no more BLAS threads run than there are
-    processors.
+    One member is trained in this process. Several are trained in `jobs` processes through joblib.
+    Each learns with one BLAS thread, so that equal inputs give equal weights on any number of
+    processors; those that are free distort images.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def train_members(
     jobs : int, optional
         Processes at a time; by default as many as there are processors.
     scheduler : str, optional
-        Train on the workers of this Dask scheduler instead, one member and one BLAS thread for
-        each of their threads. Their checkpoints must lie where every worker sees them.
+        Train on the workers of this Dask scheduler instead, one member for each of their threads.
+        Their checkpoints must lie where every worker sees them.
     on_epoch : callable, optional
 
     Raises
@@ -238,10 +238,7 @@ def _train_in_worker(
         # A terminal sends Ctrl-C to the workers too; the first process ends them.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end_with_parent()
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(threads, user_api="blas"):
-        return _train_member(data, member, threads, lambda record: tell([index, asdict(record)]))
+    return _train_member(data, member, threads, lambda record: tell([index, asdict(record)]))
 
 
 def _hear(message: Any, on_epoch: OnEpoch | None) -> None:

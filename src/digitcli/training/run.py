@@ -20,6 +20,7 @@ from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.modelfile import MAX_FILE_BYTES, MAX_MEMBERS
 from digitcli.model.network import Model, Network
 from digitcli.model.plainpickle import MAX_ITEMS
+from digitcli.training.blas import one_blas_thread
 from digitcli.training.calibration import fit_temperature, fold_temperature
 from digitcli.training.checkpoint import Checkpoint, checkpoint_path, fingerprint
 from digitcli.training.committee import Member, OnEpoch, member_seeds, train_members
@@ -165,7 +166,8 @@ def train_model(
     if not trained:
         raise KeyboardInterrupt
     try:
-        model = _finish(dataset, data, plan, trained, interrupted)
+        with one_blas_thread():
+            model = _finish(dataset, data, plan, trained, interrupted)
     except KeyboardInterrupt:
         raise InterruptedAtTheEnd from None
     return Outcome(

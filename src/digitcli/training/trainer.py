@@ -18,6 +18,7 @@ from digitcli.errors import TrainingError
 from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
 from digitcli.training.augment import augmented_epochs
+from digitcli.training.blas import one_blas_thread
 from digitcli.training.memory import keep_freed_memory
 from digitcli.training.recipe import Recipe
 
@@ -25,9 +26,6 @@ Float32Array = NDArray[np.float32]
 
 PARTS = 4
 """The learning rate changes so often in an epoch."""
-
-_SMALL_STEP = 2**25
-"""Multiply-adds of a step through all layers below which BLAS threads cost more than they give."""
 
 _TINY = 1e-37
 
@@ -178,7 +176,7 @@ def train(
     keep_freed_memory()
     try:
         with (
-            _blas_threads(state.network, recipe.batch_size),
+            one_blas_thread(),
             contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs,
         ):
             learner = _Learner(recipe, state)
@@ -228,16 +226,6 @@ class Interrupted(Exception):  # noqa: N818 - no error
     def __init__(self, state: TrainingState) -> None:
         super().__init__(state)
         self.state = state
-
-
-def _blas_threads(network: Network, batch_size: int) -> contextlib.AbstractContextManager[object]:
-    """Keep BLAS to one thread where a step is too small to share out."""
-    from threadpoolctl import threadpool_limits
-
-    if network.parameter_count * batch_size >= _SMALL_STEP:
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits
 
 
 def _next_state(state: TrainingState, learner: _Learner, record: EpochRecord) -> TrainingState:
