@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, StrEnum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from digitcli.cli.environment import Environment, use_one_blas_thread
 from digitcli.cli.options import (
+    WHERE,
     Backend,
     BackendOption,
     ModelFile,
@@ -40,6 +41,10 @@ digitcli predict --table sheet.jpg > sheet.csv
 find /shared -name '*.png' | digitcli predict --backend dask --scheduler tcp://head:8786
 """
 
+_INPUT: Final = "Input"
+_ANSWERS: Final = "Answers"
+_ROWS: Final = "Rows and tables"
+
 
 class Format(StrEnum):
     """How answers are written."""
@@ -61,7 +66,7 @@ def command(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH",
+            metavar="[PATH]...",
             help="Images, folders of images, or - for a list of paths on stdin, which is also "
             "read when no PATH is given.",
             show_default=False,
@@ -71,7 +76,9 @@ def command(
     format: Annotated[
         Format,
         typer.Option(
-            "--format", help="text: path, digit and confidence between tabs; json: JSON Lines."
+            "--format",
+            help="text: path, digit and confidence between tabs; json: JSON Lines.",
+            rich_help_panel=_ANSWERS,
         ),
     ] = Format.TEXT,
     top_k: Annotated[
@@ -82,6 +89,7 @@ def command(
             min=1,
             max=10,
             help="Give the K likeliest digits; with --line in JSON only.",
+            rich_help_panel=_ANSWERS,
         ),
     ] = 1,
     min_confidence: Annotated[
@@ -93,21 +101,46 @@ def command(
             max=1.0,
             callback=no_nan,
             help="Answer ? (JSON: null) when the confidence, 0 to 1, is lower.",
+            rich_help_panel=_ANSWERS,
         ),
     ] = 0.0,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="Paths on stdin end with NUL, not a line end.")
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Paths on stdin end with NUL, not a line end.",
+            rich_help_panel=_INPUT,
+        ),
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Also read the sub-folders of folders.")
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Also read the sub-folders of folders.",
+            rich_help_panel=_INPUT,
+        ),
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Use N processes.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Use N processes.",
+            rich_help_panel=WHERE,
+        ),
     ] = 1,
     backend: BackendOption = Backend.LOCAL,
     scheduler: SchedulerOption = None,
     stdin_image: Annotated[
-        bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
+        bool,
+        typer.Option(
+            "--stdin-image", help="Read one image, not paths, from stdin.", rich_help_panel=_INPUT
+        ),
     ] = False,
     polarity: PolarityOption = Polarity.AUTO,
     explain: Annotated[
@@ -117,14 +150,27 @@ def command(
             metavar="DIR",
             help="Also draw what was seen, step by step, one picture in this folder for each.",
             show_default=False,
+            rich_help_panel=_ANSWERS,
         ),
     ] = None,
     line: Annotated[
-        bool, typer.Option("--line", help="Read whole rows of digits, a line of output for each.")
+        bool,
+        typer.Option(
+            "--line",
+            help="Read whole rows of digits, a line of output for each.",
+            rich_help_panel=_ROWS,
+        ),
     ] = False,
     length: Annotated[
         int | None,
-        typer.Option("--length", metavar="N", min=1, max=99, help="Each row has N digits."),
+        typer.Option(
+            "--length",
+            metavar="N",
+            min=1,
+            max=99,
+            help="Each row has N digits.",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     pattern: Annotated[
         str | None,
@@ -134,6 +180,7 @@ def command(
             help="Each row looks like this: d for any digit, or '20dd' or '[0-3]d'; - . and a "
             "space for signs, ? after what may be left out.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     signs: Annotated[
@@ -142,10 +189,14 @@ def command(
             "--signs",
             help="With --line, also write the minus, the decimal point, and a space between two "
             "numbers.",
+            rich_help_panel=_ROWS,
         ),
     ] = False,
     table: Annotated[
-        bool, typer.Option("--table", help="Read tables of numbers, and print each as CSV.")
+        bool,
+        typer.Option(
+            "--table", help="Read tables of numbers, and print each as CSV.", rich_help_panel=_ROWS
+        ),
     ] = False,
     unread: Annotated[
         str,
@@ -154,6 +205,7 @@ def command(
             metavar="TEXT",
             help="With --table, what stands for a cell that holds something else than a number.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = "",
 ) -> ExitCode:

@@ -133,6 +133,7 @@ def train(
     patience: int,
     threads: int = 1,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_part: Callable[[float], None] | None = None,
     on_state: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
     """Train from `state` to the end of `recipe`, or until validation loss stops falling.
@@ -156,6 +157,8 @@ def train(
         Threads that distort the images of the next epoch.
     on_epoch : callable, optional
         Receives the record of each epoch.
+    on_part : callable, optional
+        Receives how many epochs are done, several times in each.
     on_state : callable, optional
         Receives the state after each epoch; it is never changed afterwards.
 
@@ -190,7 +193,7 @@ def train(
                     break
                 labels = any_digit(labels, state.epoch)
                 started = time.perf_counter()
-                training_loss = learner.run_epoch(images, labels, state.epoch)
+                training_loss = learner.run_epoch(images, labels, state.epoch, on_part)
                 seconds = time.perf_counter() - started
                 loss, accuracy = _validate(learner.network, validation, data.validation.labels)
                 record = EpochRecord(
@@ -307,13 +310,21 @@ class _Learner:
         )
         self.network = state.network
 
-    def run_epoch(self, images: Float32Array, labels: NDArray[np.uint8], epoch: int) -> float:
+    def run_epoch(
+        self,
+        images: Float32Array,
+        labels: NDArray[np.uint8],
+        epoch: int,
+        on_part: Callable[[float], None] | None = None,
+    ) -> float:
         """Take one step for each mini-batch, keep the weights, and return the mean loss."""
         loss = 0.0
         parts = _parts(labels, self._recipe.batch_size)
         for index, part in enumerate(parts):
             rate = self._recipe.learning_rate(epoch + index / len(parts))
             loss += self._fit(images[part], labels[part], rate)
+            if on_part is not None:
+                on_part(epoch + (index + 1) / len(parts))
         self.network = Network(
             tuple(weight.copy() for weight in self._classifier.coefs_),
             tuple(bias.copy() for bias in self._classifier.intercepts_),
