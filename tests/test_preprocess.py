@@ -114,7 +114,7 @@ def test_equal_sources_give_equal_files(digitcli: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        ([], 2, "source"),
+        ([], 2, "SOURCE"),
         (["digits", "-o", "out.csv"], 2, ".npz"),
         (["digits", "--preview", "sheet.jpg"], 2, ".png"),
         (["digits", "--polarity", "dark-on-light"], 2, "--polarity"),
