@@ -13,7 +13,9 @@ from digitcli.data.dataset import SPLITS, Dataset
 from digitcli.errors import DataError, ImageError
 from digitcli.reading.digit import read_digit
 
-_CLASSES = tuple("0123456789")
+CLASSES = tuple("0123456789")
+UNSURE = "unsure"
+"""Folder of pictures that `predict --sort` put aside; they take no part in a dataset."""
 
 Reader = Callable[[Sequence[Path]], Iterable[NDArray[np.uint8] | ImageError]]
 """Gives the digit in each picture, shape (28, 28), or why it cannot be read, in order."""
@@ -31,7 +33,8 @@ def load_folder(
 
     The layout is that of torchvision's ImageFolder. The sub-folders may lie under ``train`` and
     ``test``; without these, every picture is of the split ``"train"``. Pictures are found at any
-    depth, hidden files are left out, and the order is that of the sorted paths.
+    depth, hidden files are left out, and so is a sub-folder ``unsure``; the order is that of the
+    sorted paths.
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ def _class_folders(
         for child in sorted(parent.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     ]
-    classes = [(split, child) for split, child in children if child.name in _CLASSES]
+    classes = [(split, child) for split, child in children if child.name in CLASSES]
     if not classes:
         raise DataError(
             f"{folder} has no sub-folders 0 to 9 (or train/0 … and test/0 …) with pictures; "
@@ -111,7 +114,7 @@ def _class_folders(
         )
     if on_error is not None:
         for _, child in children:
-            if child.name not in _CLASSES:
+            if child.name not in (*CLASSES, UNSURE):
                 on_error(os.fspath(child), f"{child} is not a folder 0 to 9; it is left out")
     return classes
 
