@@ -92,18 +92,23 @@ class SortedFolder:
         if self._holds(len(content), digest):
             self.known += 1
             return None
+        self._contents.add(digest)
         folder = self._folder / (UNSURE if digit is None else str(digit))
         for name in _names(source.name, digest):
             if _caseless(name) in self._names:
                 continue
             self._names.add(_caseless(name))
-            with contextlib.suppress(FileExistsError):  # by another process, meanwhile
+            try:
                 if self._link:
                     link_new(folder / name, source)
                 else:
                     write_new(folder / name, content)
-                break
-        self._contents.add(digest)
+            except FileExistsError:  # another process was quicker
+                if _is_file_with(folder / name, content):
+                    self.known += 1
+                    return None
+                continue
+            break
         self.put += 1
         self.unsure += digit is None
         return None
@@ -123,6 +128,12 @@ class SortedFolder:
             with contextlib.suppress(OSError):
                 self._contents.add(hashlib.sha256(path.read_bytes()).digest())
         return digest in self._contents
+
+
+def _is_file_with(path: Path, content: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return path.read_bytes() == content
+    return False
 
 
 def _names(name: str, digest: bytes) -> Iterator[str]:

@@ -26,6 +26,7 @@ def load_folder(
     *,
     polarity: str = "auto",
     on_error: Callable[[str, str], None] | None = None,
+    on_step: Callable[[str], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     read: Reader | None = None,
 ) -> Dataset:
@@ -43,6 +44,7 @@ def load_folder(
     on_error : called for each picture that cannot be read, each folder that cannot be listed, and
         each sub-folder that is not a digit, with its path and a line that says why; without it,
         the first picture or folder that cannot be read raises
+    on_step : called with a line about pictures that were put aside
     on_progress : called with the number of pictures read so far and in all
     read : how to read the pictures, instead of one by one with `digitcli.seeing.read_digit`
 
@@ -59,6 +61,11 @@ def load_folder(
         for split, class_folder in _class_folders(folder, on_error)
         for path in _pictures(class_folder, on_error)
     ]
+    if on_step is not None:
+        for put_aside in _put_aside(folder):
+            on_step(
+                f"{put_aside} takes no part; move its pictures into the folder of their digit first"
+            )
     files = [path for _, _, path in found]
     pictures = _read(files, polarity) if read is None else read(files)
     images, labels, splits, paths = [], [], [], []
@@ -117,6 +124,12 @@ def _class_folders(
             if child.name not in (*CLASSES, UNSURE):
                 on_error(os.fspath(child), f"{child} is not a folder 0 to 9; it is left out")
     return classes
+
+
+def _put_aside(folder: Path) -> list[Path]:
+    """Return the folders of pictures that `predict --sort` was not sure of, unless empty."""
+    folders = [parent / UNSURE for parent in (folder, *(folder / split for split in SPLITS))]
+    return [path for path in folders if path.is_dir() and any(path.iterdir())]
 
 
 def _pictures(folder: Path, on_error: Callable[[str, str], None] | None) -> Iterator[Path]:

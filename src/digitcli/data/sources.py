@@ -89,7 +89,13 @@ def load_dataset(
     if path.is_dir():
         from digitcli.data.folder import load_folder
 
-        return load_folder(path, polarity=polarity, on_error=on_error, on_progress=on_progress)
+        return load_folder(
+            path,
+            polarity=polarity,
+            on_error=on_error,
+            on_step=on_step,
+            on_progress=on_progress,
+        )
     if path.suffix.lower() == ".npz":
         return load_npz(path)
     if not path.exists():
