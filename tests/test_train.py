@@ -43,6 +43,7 @@ def tiny(tmp_path: Path) -> tuple[str, ...]:
 
 def test_training_on_the_embedded_digits(digitcli: Run, tmp_path: Path) -> None:
     """Needs no network and no data, and is right on at least 97 % of the test split."""
+    (tmp_path / "out").mkdir()
     result = digitcli(
         "train", "--dataset", "digits", "-o", "out/my.joblib", "--history", "curve.csv",
         "--preview", "sheet.png",
@@ -160,7 +161,7 @@ def test_divergence_ends_in_one_line_of_advice(
 ) -> None:
     result = digitcli(*tiny, "--learning-rate", "1e6", "-q")
     assert result.returncode == ExitCode.FAILED
-    assert "a lower one, such as --learning-rate" in result.stderr
+    assert "at learning rate 1e+06; try a lower one, such as --learning-rate 0.1" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "model.joblib").exists()
 
@@ -171,6 +172,7 @@ def test_mnist_that_is_not_there_and_no_network(digitcli: Run) -> None:
     result = digitcli("train", env={"https_proxy": closed, "HTTPS_PROXY": closed, "no_proxy": ""})
     assert result.returncode == ExitCode.FAILED
     last = result.stderr.splitlines()[-1]
+    assert re.search(r"4 mirrors: connection refused\. Check the network", last)
     assert "digitcli fetch --from" in last
     assert "--dataset digits" in last
 
@@ -330,6 +332,19 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
     assert result.returncode == ExitCode.FAILED
     assert result.stderr.startswith("digitcli: error: --history file/curve.csv cannot be written")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [("-o", "m.joblib"), ("--history", "h.csv"), ("--preview", "p.png")]
+)
+def test_no_folder_is_made_unasked(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...], option: str, file: str
+) -> None:
+    result = digitcli(*tiny, option, f"typo/deep/{file}")
+    assert result.returncode == ExitCode.FAILED
+    assert result.stderr.endswith("there is no folder typo/deep; make it first\n")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "typo").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")

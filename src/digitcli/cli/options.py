@@ -67,8 +67,11 @@ def check_output(path: Path | None, option: str) -> None:
         raise UsageError(f"{option} {path} is a folder; name a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path} is not a regular file; name another")
-    parents = Path(os.path.realpath(path)).parents
-    folder = next(parent for parent in parents if parent.exists())
+    folder = Path(os.path.realpath(path)).parent
+    if not os.path.lexists(folder):
+        raise DigitcliError(
+            f"{option} {path} cannot be written: there is no folder {path.parent}; make it first"
+        )
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise DigitcliError(
             f"{option} {path} cannot be written: {folder} is no folder that may be written to; "

@@ -31,6 +31,9 @@ _SMALL_STEP = 2**25
 
 _TINY = 1e-37
 
+USUAL_RATE = 0.1
+"""A learning rate with which networks of any recipe learn."""
+
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
@@ -344,12 +347,12 @@ class _Learner:
                 warnings.simplefilter("ignore")  # that one pass does not converge, and overflow
                 self._classifier.fit(images, labels)
         except ValueError as error:
-            raise _diverged(learning_rate) from error
+            raise _diverged(self._recipe) from error
         if self._classifier.n_iter_ < 1:  # `fit` answers Ctrl-C with a warning
             raise KeyboardInterrupt
         loss = float(self._classifier.loss_)
         if not np.isfinite(loss):
-            raise _diverged(learning_rate)
+            raise _diverged(self._recipe)
         return loss * len(labels)
 
 
@@ -368,10 +371,11 @@ def _parts(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:
     return [slice(0, len(labels))]
 
 
-def _diverged(learning_rate: float) -> TrainingError:
+def _diverged(recipe: Recipe) -> TrainingError:
+    rate = recipe.learning_rate_init
     return TrainingError(
-        f"training diverged: the loss is no longer a number at learning rate {learning_rate:.3g}; "
-        f"try a lower one, such as --learning-rate {learning_rate / 4:.2g}"
+        f"training diverged: the loss is no longer a number at learning rate {rate:.3g}; "
+        f"try a lower one, such as --learning-rate {min(rate / 4, USUAL_RATE):.2g}"
     )
 
 
