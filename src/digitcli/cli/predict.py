@@ -428,6 +428,7 @@ def _bursts(
     arguments: list[str], env: Environment, *, null: bool, recursive: bool
 ) -> Iterator[Burst]:
     """Yield the paths that the arguments stand for, those of stdin in the place of ``-``."""
+    from digitcli.prediction.listed import with_folders
     from digitcli.prediction.paths import argument_paths, stream_paths
 
     named: list[str] = []
@@ -437,5 +438,6 @@ def _bursts(
             continue
         yield from argument_paths(named, recursive=recursive)
         named = []
-        yield from stream_paths(env.stdin.fileno(), separator=b"\0" if null else b"\n")
+        listed = stream_paths(env.stdin.fileno(), separator=b"\0" if null else b"\n")
+        yield from with_folders(listed, recursive=recursive)
     yield from argument_paths(named, recursive=recursive)
