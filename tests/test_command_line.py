@@ -20,7 +20,7 @@ from digitcli.errors import DigitcliError, ExitCode
 from digitcli.model.input import INPUT_FEATURES
 from digitcli.training.recipe import RECIPES
 
-COMMANDS = ["fetch", "preprocess", "train", "predict", "evaluate", "info"]
+COMMANDS = ["fetch", "preprocess", "train", "predict", "evaluate", "export", "info"]
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "evaluate": "Let a model read labelled digits and tell how well it did.",
     "fetch": "Fetch MNIST's four files, verified, and print their paths.",
     "preprocess": "Make one dataset file of 28×28 digits and print its path.",
+    "export": "Write a model as an ONNX file, for other programs.",
     "info": "Tell what a model is made of and how it was made.",
 }
 """The commands and the first line of each one's help, so that a list needs no import of them."""
