@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitcli.errors import DigitcliError
 from digitcli.model import directions, input
@@ -112,13 +113,20 @@ class _Graph:
 def _network(graph: _Graph, network: Network, image: str) -> str:
     """Add a network that sees images, shape (n, 28, 28), from 0 to 1; (n, 10) probabilities."""
     value = _FEATURES[network.input_features](graph, image)
-    for layer, (weights, bias) in enumerate(zip(network.stored, network.biases, strict=True)):
+    for layer, (weights, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         if layer:
             value = graph.add("Relu", value)
-        stored = graph.constant(weights)
-        wide = graph.cast(stored) if weights.dtype == np.float16 else stored
-        value = graph.add("Gemm", value, wide, graph.constant(bias))
+        value = graph.add("Gemm", value, _weights(graph, weights), graph.constant(bias))
     return graph.add("Softmax", value, axis=1)
+
+
+def _weights(graph: _Graph, weights: NDArray[np.floating]) -> str:
+    """Add weights in half precision, if that is what they have, and make them single again."""
+    with np.errstate(over="ignore"):
+        half = weights.astype(np.float16)
+    if np.array_equal(half.astype(np.float32), weights):
+        return graph.cast(graph.constant(half))
+    return graph.constant(weights)
 
 
 # What a network sees, step by step as `digitcli.model.input` computes it --------------------------
@@ -129,20 +137,15 @@ def _pixels(graph: _Graph, image: str) -> str:
 
 
 def _directions(graph: _Graph, image: str) -> str:
-    slope = np.outer([1, 2, 1], [-1, 0, 1]) / 4
-    sobel = graph.constant(np.stack([slope, slope.T])[:, None].astype(np.float32))
-    gradient = graph.add("Conv", graph.reshape(image, -1, 1, _SIDE, _SIDE), sobel, pads=[1] * 4)
+    padded = graph.add("Pad", image, graph.indices(0, 1, 1, 0, 1, 1))
     zero, one = graph.number(0), graph.number(1)
-    positive = graph.cast(graph.add("Greater", gradient, zero))
-    length = graph.add("Abs", gradient)
-
-    def parts(value: str) -> tuple[str, str]:
-        axis = graph.indices(1)
-        bounds = [graph.indices(place) for place in range(3)]
-        across = graph.add("Slice", value, bounds[0], bounds[1], axis)
-        return across, graph.add("Slice", value, bounds[1], bounds[2], axis)
-
-    (across, down), (right, below) = parts(length), parts(positive)
+    lengths, ahead = [], []
+    for axis in (2, 1):
+        slope = _sobel(graph, padded, along=axis, across=3 - axis)
+        slope = graph.reshape(slope, -1, 1, _SIDE, _SIDE)
+        lengths.append(graph.add("Abs", slope))
+        ahead.append(graph.cast(graph.add("Greater", slope, zero)))
+    (across, down), (right, below) = lengths, ahead
     diagonal = graph.add("Min", across, down)
     across, down = graph.add("Sub", across, diagonal), graph.add("Sub", down, diagonal)
     diagonal = graph.add("Mul", diagonal, graph.number(np.sqrt(2)))
@@ -157,6 +160,25 @@ def _directions(graph: _Graph, image: str) -> str:
     means = graph.add("MatMul", means, graph.constant(cells))
     roots = graph.add("Mul", graph.add("Sqrt", means), graph.number(directions.GAIN))
     return graph.reshape(roots, -1, directions.COUNT)
+
+
+def _sobel(graph: _Graph, padded: str, *, along: int, across: int) -> str:
+    """Return the slope along an axis of images (n, 30, 30), smoothed across it: (n, 28, 28).
+
+    The sums are those of `directions`, in their order: what is 0 there must not be a rounding error
+    here, of which the square root would be seen.
+    """
+
+    def moved(value: str, axis: int, by: int) -> str:
+        bounds = graph.indices(by), graph.indices(by + _SIDE)
+        return graph.add("Slice", value, *bounds, graph.indices(axis))
+
+    middle = graph.add("Mul", graph.number(2), moved(padded, across, 1))
+    smooth = graph.add(
+        "Add", graph.add("Add", moved(padded, across, 0), middle), moved(padded, across, 2)
+    )
+    slope = graph.add("Sub", moved(smooth, along, 2), moved(smooth, along, 0))
+    return graph.add("Mul", slope, graph.number(1 / 4))
 
 
 def _upright(graph: _Graph, image: str) -> str:
