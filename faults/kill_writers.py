@@ -135,9 +135,9 @@ class _Outcome:
 
 
 def write_history(path: Path, version: int) -> None:
-    from digitcli.cli.train import _write_history
+    from digitcli.cli import training_files
 
-    _write_history(_Outcome(version), path)  # type: ignore[arg-type]
+    training_files.write_history(_Outcome(version), path)  # type: ignore[arg-type]
 
 
 def check_history(path: Path) -> int:
