@@ -302,10 +302,7 @@ def _train(
             elif isinstance(stopped, InterruptedAtTheEnd):
                 env.warn("interrupted after the last epoch; the same command with --resume ends it")
             else:
-                env.warn(
-                    "interrupted in the first epoch, at whose end there would be a network to "
-                    "save; nothing was written"
-                )
+                env.warn("interrupted before the first epoch ended; nothing was saved")
     return None
 
 
