@@ -14,10 +14,13 @@ import pytest
 
 import digitcli as package
 from conftest import Run, clean_environment
-from digitcli.cli import app
+from digitcli.cli import app, completion
+from digitcli.data.sources import NAMED, WRITER
 from digitcli.errors import DigitcliError, ExitCode
+from digitcli.model.input import INPUT_FEATURES
+from digitcli.training.recipe import RECIPES
 
-COMMANDS = ["fetch", "preprocess", "train", "predict", "evaluate", "info"]
+COMMANDS = ["fetch", "preprocess", "train", "predict", "evaluate", "export", "info"]
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -40,6 +43,49 @@ def test_help_lists_the_commands_with_a_line_each(digitcli: Run) -> None:
     assert result.returncode == ExitCode.OK
     for command in COMMANDS:
         assert re.search(rf"^  {command}  +[A-Z].+", result.stdout, re.MULTILINE), command
+
+
+def test_no_summary_is_cut_at_80_columns(digitcli: Run) -> None:
+    text = digitcli("--help", env={"COLUMNS": "80"}).stdout
+    assert [line.split(maxsplit=1)[1] for line in text.splitlines()[-len(app.COMMANDS) :]] == list(
+        app.COMMANDS.values()
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns_and_names_values_in_one_way(digitcli: Run, command: str) -> None:
+    text = digitcli(command, "--help", env={"COLUMNS": "80"}).stdout.partition("Examples:")[0]
+    assert max(map(len, text.splitlines())) < 80
+    assert not re.findall(r"[<{]\w", text), "Typer's own way"
+
+
+def test_the_options_of_train_stand_in_groups(digitcli: Run) -> None:
+    text = digitcli("train", "--help").stdout
+    groups = re.split(r"^(\w[\w ]*):$", text, flags=re.MULTILINE)
+    options = {
+        heading: re.findall(r"^  (?:-\w, )?--([\w-]+)", lines, re.MULTILINE)
+        for heading, lines in zip(groups[1::2], groups[2::2], strict=True)
+    }
+    assert list(options) == [
+        "Arguments", "Data", "Network", "Training", "Search", "Where to run", "Output", "Options",
+    ]  # fmt: skip
+    assert options["Search"] == ["search"]
+    assert options["Where to run"] == ["jobs", "backend", "scheduler"]
+    assert options["Options"] == ["data-dir", "quiet", "help"]
+
+
+def test_help_tells_what_each_recipe_costs(digitcli: Run) -> None:
+    text = digitcli("train", "--help").stdout
+    for name in RECIPES:
+        assert re.search(rf"^ +{name}  +\w.*$", text, re.MULTILINE), name
+    assert re.search(r"standard +0\.38% error in 3 minutes", text)
+
+
+@pytest.mark.parametrize("value", ["two", "1.5"])
+def test_what_is_no_number_is_called_so(digitcli: Run, value: str) -> None:
+    result = digitcli("train", "digits", "--epochs", value)
+    assert result.returncode == ExitCode.USAGE
+    assert f"'{value}' is not a valid whole number" in result.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -138,11 +184,36 @@ def test_completion_for_each_shell(digitcli: Run, shell: str) -> None:
     assert "_DIGITCLI_COMPLETE" in result.stdout
 
 
-def test_completion_completes_commands(digitcli: Run) -> None:
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("ev", ["evaluate"]),
+        ("train m", ["mnist"]),
+        ("train --dataset ", ["mnist", "digits", "writer:"]),
+        ("preprocess d", ["digits"]),
+        ("evaluate --dataset w", ["writer:"]),
+        ("train --recipe s", ["standard", "shipped", "small"]),
+        ("train --features d", ["deslant", "deslant-directions", "directions"]),
+        ("train --features pixels,w", ["pixels,width", "pixels,width-directions"]),
+        ("train --init-from sh", ["shipped"]),
+        ("predict --model ", []),
+        ("predict --format ", ["text", "json", "csv"]),
+    ],
+)
+def test_completion_knows_what_may_follow(digitcli: Run, words: str, completed: list[str]) -> None:
     result = digitcli(
-        env={"_DIGITCLI_COMPLETE": "complete_bash", "COMP_WORDS": "digitcli ev", "COMP_CWORD": "1"}
+        env={
+            "_DIGITCLI_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"digitcli {words}",
+            "COMP_CWORD": str(len(words.split(" "))),
+        }
     )
-    assert result.stdout.split() == ["evaluate"]
+    assert result.stdout.split() == completed
+
+
+def test_completion_knows_what_the_program_knows() -> None:
+    assert set(completion.FEATURES) == set(INPUT_FEATURES)
+    assert (*NAMED, WRITER) == completion.DATASETS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -203,6 +203,15 @@ def test_labels_that_are_none_are_refused(digitcli: Run, tmp_path: Path, text: s
     assert result.stderr.startswith("digitcli: error: labels.csv")
 
 
+def test_a_picture_is_no_file_of_labels(digitcli: Run, picture: Path) -> None:
+    result = digitcli("evaluate", "--line", picture)
+    assert result.returncode == ExitCode.FAILED
+    assert result.stderr == (
+        f"digitcli: error: {picture} is no CSV file in UTF-8; give one with the columns path and "
+        "text, a line for each picture\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("truth", "read", "distance"),
     [

@@ -289,7 +289,7 @@ def test_files_that_are_no_models_at_all(tmp_path: Path, model_path: Path) -> No
     with large.open("wb") as file:
         file.truncate(modelfile.MAX_FILE_BYTES + 1)
     for path, reason in [
-        (text, "pickle|damaged|cut short"),
+        (text, "another kind"),
         (cut, "cut short"),
         (empty, "cut short"),
         (large, "larger than"),
@@ -374,3 +374,10 @@ def test_mutated_model_files_end_in_a_model_or_one_error(model_path: Path, tmp_p
             outcomes["loaded"] += 1
         assert "\n" not in refusal
     assert min(outcomes.values()) > 50, outcomes
+
+
+@pytest.mark.parametrize("begin", [b"\x89PNG\r\n", b"# read me\n", b"PK\3\4", b"cos\nsystem\n"])
+def test_a_file_of_another_kind_is_called_so(tmp_path: Path, begin: bytes) -> None:
+    (tmp_path / "other").write_bytes(begin + bytes(100))
+    with pytest.raises(ModelError, match="other is not a digitcli model: it is a file of another"):
+        load_model(tmp_path / "other")

@@ -19,6 +19,7 @@ from digitcli.model.network import Model
 from digitcli.polarity import Polarity
 from digitcli.prediction import digits, paths
 from digitcli.prediction.digits import BATCH, DigitAnswers, DigitReading
+from digitcli.prediction.listed import with_folders
 from digitcli.prediction.paths import (
     Burst,
     Source,
@@ -298,3 +299,65 @@ def test_folders_are_listed_sorted_and_links_to_folders_not_followed(tmp_path: P
         *(f"{root}/{name}" for name in ("c", "a/3", "b/1", "b/2")),
         "other",
     ]
+
+
+def listed(*lines: Path | str, recursive: bool = False) -> list[str]:
+    """Return what a list of paths stands for, and ``!path`` for one that is an error."""
+    bursts = with_folders([[str(line)] for line in lines], recursive=recursive)
+    return [
+        f"!{item.path}" if isinstance(item, Unreadable) else str(item)
+        for burst in bursts
+        for item in burst
+    ]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder with a file, sub-folders with and without one, and a hidden file."""
+    for name in ("a.png", ".b.png", "sub/c.png", "sub/deep/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def found(folder: Path) -> list[str]:
+    """Return what ``find FOLDER`` prints."""
+    lines = [str(folder)]
+    for path in sorted(folder.iterdir()):
+        lines += found(path) if path.is_dir() else [str(path)]
+    return lines
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_list_of_find_gives_each_file_once(tree: Path, recursive: bool) -> None:
+    files = [str(path) for path in tree.rglob("*") if path.is_file()]
+    assert sorted(listed(*found(tree), recursive=recursive)) == sorted(files)
+    only_folders = [line for line in found(tree / "sub") if Path(line).is_dir()]
+    assert listed(*only_folders, recursive=recursive) == [
+        str(tree / "sub" / "c.png"),
+        str(tree / "sub" / "deep" / "d.png"),
+    ]
+
+
+def test_a_folder_in_a_list_stands_for_its_files(tree: Path) -> None:
+    assert listed(tree / "sub", "other.png") == [str(tree / "sub" / "c.png"), "other.png"]
+    again = [tree / "sub" / "c.png", tree / "sub", tree / "a.png", tree / "a.png"]
+    assert listed(*again) == [str(again[0]), str(again[0]), str(again[2]), str(again[2])]
+
+
+def test_an_empty_folder_in_a_list_is_an_error_unless_it_was_found(tree: Path) -> None:
+    empty = f"!{tree / 'empty'}"
+    assert listed(tree / "empty") == [empty]
+    assert listed(tree / "empty", tree / "a.png") == [empty, str(tree / "a.png")]
+    assert listed(tree, tree / "a.png", tree / "empty") == [str(tree / "a.png")]
+    (tree / "sub" / "c.png").unlink()
+    inside = tree / "sub" / "deep" / "d.png"
+    assert listed(tree / "sub", inside.parent, inside) == [str(inside)]
+
+
+def test_a_large_folder_in_a_list_comes_in_several_bursts(tmp_path: Path) -> None:
+    for number in range(paths.FOLDER_BURST + 1):
+        (tmp_path / f"{number:04}").touch()
+    bursts = list(with_folders([[str(tmp_path)]]))
+    assert [len(burst) for burst in bursts] == [paths.FOLDER_BURST, 1]

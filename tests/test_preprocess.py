@@ -51,6 +51,7 @@ def test_an_idx_pair(digitcli: Run, tmp_path: Path) -> None:
     labels = np.arange(20, dtype=np.uint8) % 10
     write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", images)
     write_idx(tmp_path / "t10k-labels-idx1-ubyte", labels)
+    (tmp_path / "out").mkdir()
     result = digitcli("preprocess", "t10k-images-idx3-ubyte.gz", "-q", "-o", "out/set.npz")
     assert (result.returncode, result.stdout, result.stderr) == (0, "out/set.npz\n", "")
     arrays = load(tmp_path / "out" / "set.npz")
@@ -115,7 +116,7 @@ def test_equal_sources_give_equal_files(digitcli: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        ([], 2, "source"),
+        ([], 2, "SOURCE"),
         (["digits", "-o", "out.csv"], 2, ".npz"),
         (["digits", "--preview", "sheet.jpg"], 2, ".png"),
         (["digits", "--polarity", "dark-on-light"], 2, "--polarity"),
@@ -140,6 +141,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_the_preview_shows_a_row_of_each_digit(digitcli: Run, tmp_path: Path) -> None:
     for digit in range(10):
         draw(tmp_path / "set" / str(digit) / "a.png", end=(10 + 4 * digit, 70))
+    (tmp_path / "new").mkdir()
     result = digitcli("preprocess", "set", "-q", "--preview", "new/sheet.png")
     assert result.stdout == "set.npz\nnew/sheet.png\n"
     sheet = np.asarray(Image.open(tmp_path / "new" / "sheet.png"))

@@ -276,3 +276,47 @@ def test_charts_stay_inside_their_frame(result):
         assert len(chart.x_ticks) >= 2
         assert len(chart.y_ticks) >= 2
         assert all(len(label) <= 7 for label in labels)
+
+
+def _evaluation(confidences: np.ndarray, right: np.ndarray) -> Evaluation:
+    """Return an evaluation of answers that are as sure and as right as given."""
+    data = load_digits().take(np.arange(len(confidences)))
+    digits = np.where(right, data.labels, (data.labels + 1) % 10)
+    probabilities = np.repeat(((1 - confidences) / 9)[:, None], 10, axis=1)
+    probabilities[np.arange(len(digits)), digits] = confidences
+    return replace(
+        evaluate(centroid_model(data), data, split="all"), probabilities=probabilities.astype("f4")
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_labels_of_the_coverage_chart_meet_neither_each_other_nor_dots(seed: int) -> None:
+    """Whatever the curve: a label is as wide as its letters in the widest of the fonts."""
+    rng = np.random.default_rng(seed)
+    confidences = 1 - 0.89 * rng.random(500) ** rng.uniform(0.3, 8)
+    right = rng.random(500) < 1 - rng.uniform(0, 1) * (1 - confidences)
+    chart = coverage_chart(_evaluation(confidences, right))
+    labels = [
+        (x - 6.3 * len(shape.text), y - 9, x, y + 2.5)
+        for shape in chart.shapes
+        if shape.kind == "label"
+        for x, y in [shape.numbers]
+    ]
+    dots = [
+        (x - 3, y - 3, x + 3, y + 3)
+        for shape in chart.shapes
+        if shape.kind == "dot"
+        for x, y, _ in [shape.numbers]
+    ]
+    assert labels
+    for place, label in enumerate(labels):
+        for other in [*labels[:place], *dots]:
+            apart = (
+                label[2] <= other[0]
+                or other[2] <= label[0]
+                or label[3] <= other[1]
+                or other[3] <= label[1]
+            )
+            assert apart, (label, other)
+        assert label[0] >= chart.frame[0]
+        assert label[2] <= chart.width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -283,6 +284,67 @@ def test_a_terminal_of_20_columns_is_wide_enough(folder: Path) -> None:
             assert shown.startswith(b"3.png\t3\t")
     os.close(controller)
     os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"), [([], True), (["--jobs", "2"], True), (["--quiet"], False)]
+)
+def test_a_line_on_the_terminal_says_how_far_it_is_when_answers_go_elsewhere(
+    folder: Path, options: list[str], shown: bool
+) -> None:
+    """It goes before an error is written there, and in the end."""
+    said = _said_on_terminal(folder, options, stdout=subprocess.PIPE).replace(b"\r\n", b"\n")
+    state = rb"\r([^\r\n]*)\x1b\[K"
+    states = re.findall(state, said)
+    assert (b"2 pictures" in b" ".join(states)) == shown
+    assert re.sub(state, b"", said) == (
+        b"missing.png cannot be read: No such file or directory; check the path\n"
+    )
+    if shown:
+        assert b"\r\x1b[Kmissing.png" in said
+        assert states[-1] == b""
+
+
+def test_no_line_says_how_far_it_is_where_the_answers_are_seen(folder: Path) -> None:
+    said = _said_on_terminal(folder, [], stdout=None)
+    assert b"pictures" not in said
+    assert b"3.png\t3\t" in said
+
+
+def _said_on_terminal(folder: Path, options: list[str], *, stdout: int | None) -> bytes:
+    """Return what reaches a terminal from a run that lasts a while."""
+    import time
+
+    pty = pytest.importorskip("pty")
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, "predict", *options],
+        stdin=subprocess.PIPE,
+        stdout=stdout or terminal,
+        stderr=terminal,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib", "TERM": "xterm"},
+    )
+    assert process.stdin is not None
+    answers = 0
+    for path in (b"3.png\n", b"3.png\n", b"missing.png\n"):
+        process.stdin.write(path)
+        process.stdin.flush()
+        if path == b"3.png\n" and process.stdout is not None:
+            answers += process.stdout.readline().startswith(b"3.png\t3\t")
+            time.sleep(1.2)  # as long as nothing is said
+    process.stdin.close()
+    said = b""
+    while process.poll() is None or _ready(controller):
+        if _ready(controller):
+            said += os.read(controller, 65536)
+    assert process.returncode == 3
+    if process.stdout is not None:
+        assert answers == 2
+        process.stdout.close()
+    os.close(controller)
+    os.close(terminal)
+    return said
 
 
 def _ready(descriptor: int) -> bool:

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,9 +20,9 @@ import pytest
 from PIL import Image
 
 from conftest import Run, clean_environment, load_digits
-from digitcli.cli import train as cli_train
 from digitcli.cli.environment import Environment
-from digitcli.cli.training_display import show_training
+from digitcli.cli.training_display import Shown, show_training
+from digitcli.cli.training_options import RecipeName
 from digitcli.data.mnist import FILES
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import load_model
@@ -41,6 +43,7 @@ def tiny(tmp_path: Path) -> tuple[str, ...]:
 
 def test_training_on_the_embedded_digits(digitcli: Run, tmp_path: Path) -> None:
     """Needs no network and no data, and is right on at least 97 % of the test split."""
+    (tmp_path / "out").mkdir()
     result = digitcli(
         "train", "--dataset", "digits", "-o", "out/my.joblib", "--history", "curve.csv",
         "--preview", "sheet.png",
@@ -110,7 +113,7 @@ def test_no_augment_trains_on_the_images_as_they_are(
 
 
 def test_every_recipe_has_its_name_and_every_field_its_option(digitcli: Run) -> None:
-    assert {name.value for name in cli_train.RecipeName} == set(RECIPES)
+    assert {name.value for name in RecipeName} == set(RECIPES)
     usage = digitcli("train", "--help").stdout
     for field in fields(Recipe):
         option = {
@@ -158,7 +161,7 @@ def test_divergence_ends_in_one_line_of_advice(
 ) -> None:
     result = digitcli(*tiny, "--learning-rate", "1e6", "-q")
     assert result.returncode == ExitCode.FAILED
-    assert "a lower one, such as --learning-rate" in result.stderr
+    assert "at learning rate 1e+06; try a lower one, such as --learning-rate 0.1" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "model.joblib").exists()
 
@@ -169,6 +172,7 @@ def test_mnist_that_is_not_there_and_no_network(digitcli: Run) -> None:
     result = digitcli("train", env={"https_proxy": closed, "HTTPS_PROXY": closed, "no_proxy": ""})
     assert result.returncode == ExitCode.FAILED
     last = result.stderr.splitlines()[-1]
+    assert re.search(r"4 mirrors: connection refused\. Check the network", last)
     assert "digitcli fetch --from" in last
     assert "--dataset digits" in last
 
@@ -226,16 +230,90 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_on_a_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def shown_lines(
+    monkeypatch: pytest.MonkeyPatch, columns: int, report: Callable[[Shown], None], **options: int
+) -> list[str]:
+    """Return what the last picture of a training's progress shows on so wide a terminal."""
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
     env = Environment(stderr=Terminal())
-    record = EpochRecord(3, 8, 0.05, 0.1234, 0.0456, 0.9876, 12345.6)
-    with show_training(env, members=1, epochs=8) as on_epoch:
-        on_epoch(0, record)
-    shown = env.stderr.getvalue()  # type: ignore[attr-defined]
+    with show_training(env, **({"members": 1, "epochs": 8} | options)) as shown:
+        report(shown)
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", env.stderr.getvalue())  # type: ignore[attr-defined]
+    return text.replace("\r", "\n").rstrip("\n").splitlines()[-options.get("members", 1) :]
+
+
+RECORD = EpochRecord(3, 8, 0.05, 0.1234, 0.0456, 0.9876, 12345.6)
+
+
+def test_progress_on_a_wide_terminal_shows_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = shown_lines(monkeypatch, 140, lambda shown: shown.on_epoch(0, RECORD))
     for figure in ("3/8", "0.1234", "0.0456", "98.76%", "0.05", "12,346 images/s"):
-        assert figure in shown
+        assert figure in line
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("members", [1, 12])
+def test_epoch_bar_and_time_left_stay_at_any_width(
+    monkeypatch: pytest.MonkeyPatch, columns: int, members: int
+) -> None:
+    def report(shown: Shown) -> None:
+        for member in range(members):
+            shown.on_epoch(member, RECORD)
+
+    lines = shown_lines(monkeypatch, columns, report, members=members)
+    for number, line in enumerate(lines, 1):
+        assert len(line) <= columns
+        name = rf"network {number} +" if members > 1 else ""
+        whole = rf"{name}epoch 3/8 ━+╸? +(-:--:--|\d+:\d\d:\d\d)( .*[^·…])?"
+        assert re.fullmatch(whole, line.rstrip()), line
+
+
+def test_the_bar_moves_inside_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bar(epochs: float) -> int:
+        (line,) = shown_lines(monkeypatch, 100, lambda shown: shown.on_part(0, epochs), epochs=2)
+        assert line.startswith("epoch 0/2 ")
+        return line.count("━")
+
+    assert [bar(epochs) for epochs in (0.0, 0.25, 0.5, 0.75)] == [0, 2, 5, 7]
+
+
+def test_parts_of_epochs_are_told(tmp_path: Path) -> None:
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=2)
+    told: list[tuple[int, float]] = []
+    train_model(load_digits(), Plan(recipe), on_part=lambda *part: told.append(part))
+    assert told == [(0, quarter / 4) for quarter in range(1, 9)]
+    told.clear()
+    two = Plan(recipe, members=2)
+    train_model(load_digits(), two, jobs=2, on_part=lambda *part: told.append(part))
+    for member in range(2):
+        assert [part for who, part in told if who == member] == [n / 4 for n in range(1, 9)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_in_the_first_epoch_says_what_is_lost(tmp_path: Path) -> None:
+    """An earlier model is left alone: a quarter of an epoch is no network to save."""
+    (tmp_path / "model.joblib").write_bytes(b"earlier")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digitcli", "train", "writer:3000", "--epochs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("training a network"):
+            break
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert stdout == ""
+    assert stderr == "interrupted before the first epoch ended; nothing was saved\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.joblib"]
+    assert (tmp_path / "model.joblib").read_bytes() == b"earlier"
 
 
 def test_the_dataset_is_not_written_over(digitcli: Run, tmp_path: Path) -> None:
@@ -255,6 +333,19 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
     assert result.returncode == ExitCode.FAILED
     assert result.stderr.startswith("digitcli: error: --history file/curve.csv cannot be written")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [("-o", "m.joblib"), ("--history", "h.csv"), ("--preview", "p.png")]
+)
+def test_no_folder_is_made_unasked(
+    digitcli: Run, tmp_path: Path, tiny: tuple[str, ...], option: str, file: str
+) -> None:
+    result = digitcli(*tiny, option, f"typo/deep/{file}")
+    assert result.returncode == ExitCode.FAILED
+    assert result.stderr.endswith("there is no folder typo/deep; make it first\n")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "typo").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")

@@ -111,3 +111,9 @@ def test_written_rows_touch_and_stand_apart() -> None:
         pieces.append(len(Regions.of(row.ink > 0.5).area) - len(row.text))
     assert min(pieces) < -1, "no digits are joined"
     assert max(pieces) > 0, "no marks and no strokes of one digit stand apart"
+
+
+def test_the_writer_says_how_far_it_is() -> None:
+    told: list[tuple[int, int]] = []
+    load_dataset("writer:140", on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 140) for done in range(1, 141)]

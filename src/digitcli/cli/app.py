@@ -14,15 +14,17 @@ from typer.core import TyperCommand, TyperGroup
 
 from digitcli import __version__
 from digitcli.cli.environment import check_address_space
+from digitcli.cli.help import Command
 from digitcli.errors import DigitcliError, ExitCode
 from digitcli.paths import printable
 
 COMMANDS: Final = {
     "predict": "Read the digit in each image and print it with its confidence.",
-    "train": "Train a neural network on a dataset and print the path of the model file.",
+    "train": "Train a network on a dataset and print the path of its model.",
     "evaluate": "Let a model read labelled digits and tell how well it did.",
-    "fetch": "Fetch MNIST's four files, verified by size and SHA-256, and print their paths.",
-    "preprocess": "Turn a source into one dataset file of 28×28 digits and print its path.",
+    "fetch": "Fetch MNIST's four files, verified, and print their paths.",
+    "preprocess": "Make one dataset file of 28×28 digits and print its path.",
+    "export": "Write a model as an ONNX file, for other programs.",
     "info": "Tell what a model is made of and how it was made.",
 }
 """The commands and the first line of each one's help, so that a list needs no import of them."""
@@ -50,7 +52,8 @@ class _Commands(TyperGroup):
             )
             # Else Typer would evaluate each annotation twice, a twentieth of its start.
             module.command.__annotations__ = get_type_hints(module.command, include_extras=True)
-            alone.command(name, epilog=_epilog(module.EXAMPLES))(module.command)
+            epilog = _epilog(module.EXAMPLES)
+            alone.command(name, cls=Command, epilog=epilog)(module.command)
             command = typer.main.get_command(alone)
         return name, command, rest
 

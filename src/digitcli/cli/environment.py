@@ -79,6 +79,7 @@ class Environment:
         self.stdin = _stream(sys.stdin, "r")
         self.stdout = _stream(sys.stdout)
         self.stderr = stderr or _stream(sys.stderr)
+        self._status_is_shown = False
 
     @property
     def stderr_is_terminal(self) -> bool:
@@ -104,8 +105,18 @@ class Environment:
 
     def warn(self, text: str) -> None:
         """Print a line on stderr that even a quiet run shows; control characters are escaped."""
+        self.show_status("")
+        self._write(printable(text) + "\n")
+
+    def show_status(self, text: str) -> None:
+        """Show a short line on the terminal at stderr that the next one takes the place of."""
+        if text or self._status_is_shown:
+            self._write(f"\r{text}\x1b[K")
+            self._status_is_shown = bool(text)
+
+    def _write(self, text: str) -> None:
         try:
-            self.stderr.write(printable(text) + "\n")
+            self.stderr.write(text)
             self.stderr.flush()
         except OSError:  # nobody reads it any more, which must not end the work
             self.stderr = sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -6,10 +6,11 @@ import contextlib
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from digitcli.cli.completion import complete_dataset, complete_model
 from digitcli.cli.environment import Environment, use_one_blas_thread
 from digitcli.cli.options import (
     Backend,
@@ -44,6 +45,11 @@ digitcli evaluate --table labels/ --gallery tables.png
 digitcli evaluate --dataset /shared/digits/ --backend dask --scheduler tcp://head:8786
 """
 
+_DATA: Final = "Data"
+_OUTPUT: Final = "Output"
+_BARS: Final = "Bars to reach"
+_ROWS: Final = "Rows and tables"
+
 
 class Split(StrEnum):
     """Which part of a dataset."""
@@ -72,87 +78,109 @@ def command(
         typer.Option(
             "--dataset",  # Typer 0.27.0 would take the metavar for the name
             metavar="DATASET",
+            autocompletion=complete_dataset,
             help="mnist, digits, writer:N (N drawn digits), an .npz file, an IDX file, or a folder "
             "with a sub-folder per digit.  [default: what the model was trained on, if it is "
             "mnist or digits; else mnist]",
             show_default=False,
+            rich_help_panel=_DATA,
         ),
     ] = None,
     split: Annotated[
         Split | None,
         typer.Option(
+            "--split",
             help="Part of the dataset to read.  [default: test, or all where there is no test "
             "part]",
             show_default=False,
+            rich_help_panel=_DATA,
         ),
     ] = None,
     output: Annotated[
-        Format, typer.Option("--format", help="Tables, or one JSON object.")
+        Format,
+        typer.Option("--format", help="Tables, or one JSON object.", rich_help_panel=_OUTPUT),
     ] = Format.TEXT,
     report: Annotated[
         Path | None,
         typer.Option(
+            "--report",
             metavar="FILE.html",
             help="Also write a report with pictures: one file, for any browser.",
             show_default=False,
+            rich_help_panel=_OUTPUT,
         ),
     ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
+            "--against",
+            autocompletion=complete_model,
             metavar="MODEL",
             help="Compare with a second model on the same digits, by McNemar's exact test.",
             show_default=False,
+            rich_help_panel=_OUTPUT,
         ),
     ] = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
+            "--fail-under",
             metavar="FRACTION",
             help="End with exit code 4 when the accuracy is below this, such as 0.98; with --line, "
             "when fewer of the pictures are read entirely right; with --table, fewer of the cells.",
             show_default=False,
+            rich_help_panel=_BARS,
         ),
     ] = None,
     fail_under_class: Annotated[
         float | None,
         typer.Option(
+            "--fail-under-class",
             metavar="FRACTION",
             help="The same for the recall of each digit.",
             show_default=False,
+            rich_help_panel=_BARS,
         ),
     ] = None,
     junit: Annotated[
         Path | None,
         typer.Option(
+            "--junit",
             metavar="FILE.xml",
             help="Also write which bars were reached, in JUnit's format.",
             show_default=False,
+            rich_help_panel=_BARS,
         ),
     ] = None,
     line: Annotated[
         Path | None,
         typer.Option(
+            "--line",
             metavar="CSV",
             help="Read pictures of whole rows instead: a file with the columns path and text.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
+            "--table",
             metavar="FOLDER",
             help="Read tables instead: pictures, each with a CSV file of the same name that says "
             "what its cells hold (* for one that does not count).",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     gallery: Annotated[
         Path | None,
         typer.Option(
+            "--gallery",
             metavar="FILE.png",
             help="With --line or --table, also draw every picture with what was read in it.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     polarity: PolarityOption = Polarity.AUTO,

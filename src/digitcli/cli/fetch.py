@@ -29,7 +29,9 @@ class Fetchable(StrEnum):
 
 
 def command(
-    dataset: Annotated[Fetchable, typer.Argument(help="What to fetch.")] = Fetchable.MNIST,
+    dataset: Annotated[
+        Fetchable, typer.Argument(metavar="[mnist]", help="What to fetch.")
+    ] = Fetchable.MNIST,
     data_dir: DataDir = None,
     sources: Annotated[
         list[str] | None,
@@ -49,10 +51,11 @@ def command(
     ] = False,
     quiet: Quiet = False,
 ) -> ExitCode:
-    """Fetch MNIST's four files, verified by size and SHA-256, and print their paths.
+    """Fetch MNIST's four files, verified, and print their paths.
 
-    What is there and verified is not fetched again; what is damaged is replaced. A mirror that
-    fails is skipped with a line on stderr, and the next one serves.
+    Each is known by its size and SHA-256. What is there and verified is not fetched again; what is
+    damaged is replaced. A mirror that fails is skipped with a line on stderr, and the next one
+    serves.
     """
     env = Environment(quiet=quiet)
     mirrors = [Mirror.parse(source) for source in sources] if sources else MIRRORS

@@ -7,12 +7,16 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from digitcli.cli.completion import complete_model
 from digitcli.errors import DigitcliError, UsageError
 from digitcli.polarity import Polarity
+
+WHERE: Final = "Where to run"
+"""The options that say so, in help."""
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.")
@@ -21,6 +25,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
+        metavar="DIR",
         envvar="DIGITCLI_DATA_DIR",
         help="Folder for fetched data.  [default: the platform's cache folder]",
         show_default=False,
@@ -31,6 +36,8 @@ ModelFile = Annotated[
     typer.Option(
         "--model",
         "-m",
+        metavar="MODEL",
+        autocompletion=complete_model,
         envvar="DIGITCLI_MODEL",
         help="Model file, or shipped.  [default: shipped, the model inside the package]",
         show_default=False,
@@ -60,8 +67,11 @@ def check_output(path: Path | None, option: str) -> None:
         raise UsageError(f"{option} {path} is a folder; name a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path} is not a regular file; name another")
-    parents = Path(os.path.realpath(path)).parents
-    folder = next(parent for parent in parents if parent.exists())
+    folder = Path(os.path.realpath(path)).parent
+    if not os.path.lexists(folder):
+        raise DigitcliError(
+            f"{option} {path} cannot be written: there is no folder {path.parent}; make it first"
+        )
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise DigitcliError(
             f"{option} {path} cannot be written: {folder} is no folder that may be written to; "
@@ -95,7 +105,11 @@ class Backend(StrEnum):
 
 BackendOption = Annotated[
     Backend,
-    typer.Option("--backend", help="Work on this machine, or on the workers of --scheduler."),
+    typer.Option(
+        "--backend",
+        help="Work on this machine, or on the workers of --scheduler.",
+        rich_help_panel=WHERE,
+    ),
 ]
 SchedulerOption = Annotated[
     str | None,
@@ -104,6 +118,7 @@ SchedulerOption = Annotated[
         metavar="tcp://HOST:PORT",
         help="Dask scheduler whose workers see the same files.",
         show_default=False,
+        rich_help_panel=WHERE,
     ),
 ]
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, StrEnum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from digitcli.cli.environment import Environment, use_one_blas_thread
 from digitcli.cli.options import (
+    WHERE,
     Backend,
     BackendOption,
     ModelFile,
     PolarityOption,
+    Quiet,
     SchedulerOption,
     check_backend,
     no_nan,
@@ -35,10 +39,18 @@ EXAMPLES = """\
 digitcli predict photo.jpg scans/ --format json
 find . -name '*.jpg' -print0 | digitcli predict -0 --min-confidence 0.9
 digitcli predict *.png | cut -f2
+digitcli predict scans/ --sort sorted/
 digitcli predict --line pages/ --pattern '20dd' --jobs 2
 digitcli predict --table sheet.jpg > sheet.csv
 find /shared -name '*.png' | digitcli predict --backend dask --scheduler tcp://head:8786
 """
+
+SURE: Final = 0.9
+"""Confidence from which --sort takes a digit for known, if nobody says otherwise."""
+
+_INPUT: Final = "Input"
+_ANSWERS: Final = "Answers"
+_ROWS: Final = "Rows and tables"
 
 
 class Format(StrEnum):
@@ -61,7 +73,7 @@ def command(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH",
+            metavar="[PATH]...",
             help="Images, folders of images, or - for a list of paths on stdin, which is also "
             "read when no PATH is given.",
             show_default=False,
@@ -71,7 +83,9 @@ def command(
     format: Annotated[
         Format,
         typer.Option(
-            "--format", help="text: path, digit and confidence between tabs; json: JSON Lines."
+            "--format",
+            help="text: path, digit and confidence between tabs; json: JSON Lines.",
+            rich_help_panel=_ANSWERS,
         ),
     ] = Format.TEXT,
     top_k: Annotated[
@@ -82,32 +96,60 @@ def command(
             min=1,
             max=10,
             help="Give the K likeliest digits; with --line in JSON only.",
+            rich_help_panel=_ANSWERS,
         ),
     ] = 1,
     min_confidence: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--min-confidence",
             metavar="P",
             min=0.0,
             max=1.0,
             callback=no_nan,
-            help="Answer ? (JSON: null) when the confidence, 0 to 1, is lower.",
+            help="Answer ? (JSON: null) when the confidence, 0 to 1, is lower.  [default: 0; "
+            "with --sort 0.9]",
+            show_default=False,
+            rich_help_panel=_ANSWERS,
         ),
-    ] = 0.0,
+    ] = None,
     null: Annotated[
-        bool, typer.Option("--null", "-0", help="Paths on stdin end with NUL, not a line end.")
+        bool,
+        typer.Option(
+            "--null",
+            "-0",
+            help="Paths on stdin end with NUL, not a line end.",
+            rich_help_panel=_INPUT,
+        ),
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Also read the sub-folders of folders.")
+        bool,
+        typer.Option(
+            "--recursive",
+            "-r",
+            help="Also read the sub-folders of folders.",
+            rich_help_panel=_INPUT,
+        ),
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", metavar="N", min=1, max=256, help="Use N processes.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Use N processes.",
+            rich_help_panel=WHERE,
+        ),
     ] = 1,
     backend: BackendOption = Backend.LOCAL,
     scheduler: SchedulerOption = None,
     stdin_image: Annotated[
-        bool, typer.Option("--stdin-image", help="Read one image, not paths, from stdin.")
+        bool,
+        typer.Option(
+            "--stdin-image", help="Read one image, not paths, from stdin.", rich_help_panel=_INPUT
+        ),
     ] = False,
     polarity: PolarityOption = Polarity.AUTO,
     explain: Annotated[
@@ -117,14 +159,44 @@ def command(
             metavar="DIR",
             help="Also draw what was seen, step by step, one picture in this folder for each.",
             show_default=False,
+            rich_help_panel=_ANSWERS,
         ),
     ] = None,
+    sort: Annotated[
+        Path | None,
+        typer.Option(
+            "--sort",
+            metavar="DIR",
+            help="Also copy each picture into DIR/0 … DIR/9 by its digit, or into DIR/unsure: a "
+            "dataset for train and evaluate, once it is corrected. Nothing there is replaced.",
+            show_default=False,
+            rich_help_panel=_ANSWERS,
+        ),
+    ] = None,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link", help="With --sort, make links, not copies.", rich_help_panel=_ANSWERS
+        ),
+    ] = False,
     line: Annotated[
-        bool, typer.Option("--line", help="Read whole rows of digits, a line of output for each.")
+        bool,
+        typer.Option(
+            "--line",
+            help="Read whole rows of digits, a line of output for each.",
+            rich_help_panel=_ROWS,
+        ),
     ] = False,
     length: Annotated[
         int | None,
-        typer.Option("--length", metavar="N", min=1, max=99, help="Each row has N digits."),
+        typer.Option(
+            "--length",
+            metavar="N",
+            min=1,
+            max=99,
+            help="Each row has N digits.",
+            rich_help_panel=_ROWS,
+        ),
     ] = None,
     pattern: Annotated[
         str | None,
@@ -134,6 +206,7 @@ def command(
             help="Each row looks like this: d for any digit, or '20dd' or '[0-3]d'; - . and a "
             "space for signs, ? after what may be left out.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = None,
     signs: Annotated[
@@ -142,10 +215,14 @@ def command(
             "--signs",
             help="With --line, also write the minus, the decimal point, and a space between two "
             "numbers.",
+            rich_help_panel=_ROWS,
         ),
     ] = False,
     table: Annotated[
-        bool, typer.Option("--table", help="Read tables of numbers, and print each as CSV.")
+        bool,
+        typer.Option(
+            "--table", help="Read tables of numbers, and print each as CSV.", rich_help_panel=_ROWS
+        ),
     ] = False,
     unread: Annotated[
         str,
@@ -154,8 +231,10 @@ def command(
             metavar="TEXT",
             help="With --table, what stands for a cell that holds something else than a number.",
             show_default=False,
+            rich_help_panel=_ROWS,
         ),
     ] = "",
+    quiet: Quiet = False,
 ) -> ExitCode:
     """Read the digit in each image and print it with its confidence.
 
@@ -163,7 +242,7 @@ def command(
     input order. An image that cannot be read has its line on stderr (JSON: on stdout); the rest
     goes on, and the exit code is then 3.
     """
-    env = Environment()
+    env = Environment(quiet=quiet)
     use_one_blas_thread()
     if stdin_image and paths:
         raise UsageError("--stdin-image reads the one image on stdin; leave out the PATHs")
@@ -184,6 +263,9 @@ def command(
     forms = _row_forms(line, length, pattern)
     signs |= any(form.has_signs for form in forms or ())
     _check_kinds(table=table, line=line, unread=unread, top_k=top_k, signs=signs)
+    _check_sort(sort, link=link, stdin_image=stdin_image, digits=not (line or table))
+    if min_confidence is None:
+        min_confidence = 0.0 if sort is None else SURE
 
     from digitcli.model.modelfile import load_model
     from digitcli.prediction.paths import stream_image
@@ -198,19 +280,29 @@ def command(
     else:
         bursts = _bursts(paths, env, null=null, recursive=recursive)
     answers: Iterator[Any] = _answers(env, reading, bursts, jobs=jobs, scheduler=scheduler)
+    # On a terminal the answers themselves show how far it is.
+    if not (quiet or env.stdout.isatty()) and (env.stderr_is_terminal or scheduler is not None):
+        answers = _with_progress(env, answers)
     writer = kind(env, format.value, top_k=top_k, min_confidence=min_confidence)
-    if explain is None:
-        for some in answers:
-            writer.write(some)
-        return ExitCode.PARTIAL if writer.failed else ExitCode.OK
-    from digitcli.cli.explanations import Explanations, explain_answers
+    failed = 0
+    explanations, folder = None, None
+    if explain is not None:
+        from digitcli.cli.explanations import Explanations, explain_answers
 
-    explanations = Explanations(explain)
-    unexplained = 0
+        explanations = Explanations(explain)
+    if sort is not None:
+        from digitcli.cli.sorting import SortedFolder, sort_answers
+
+        folder = SortedFolder(sort, link=link)
     for some in answers:
         writer.write(some)
-        unexplained += explain_answers(env, reading, some, explanations)
-    return ExitCode.PARTIAL if writer.failed or unexplained else ExitCode.OK
+        if explanations is not None:
+            failed += explain_answers(env, reading, some, explanations)
+        if folder is not None:
+            failed += sort_answers(env, some, folder, min_confidence=min_confidence)
+    if folder is not None:
+        env.say(folder.summary())
+    return ExitCode.PARTIAL if writer.failed or failed else ExitCode.OK
 
 
 def _reading(
@@ -237,6 +329,26 @@ def _reading(
     from digitcli.prediction.digits import DigitReading
 
     return DigitReading(model, polarity), DigitWriter
+
+
+def _check_sort(sort: Path | None, *, link: bool, stdin_image: bool, digits: bool) -> None:
+    """Check the options that are about sorting.
+
+    Raises
+    ------
+    UsageError
+        If they contradict others.
+    """
+    if sort is None:
+        if link:
+            raise UsageError("--link is about what --sort makes; add --sort DIR")
+        return
+    if not digits:
+        raise UsageError("--sort is about lone digits; leave it out with --line and --table")
+    if stdin_image:
+        raise UsageError("--sort copies files; give the path of the picture, not --stdin-image")
+    if os.path.lexists(sort) and not sort.is_dir():
+        raise UsageError(f"--sort {sort} is no folder; name one")
 
 
 def _check_kinds(*, table: bool, line: bool, unread: str, top_k: int, signs: bool) -> None:
@@ -288,8 +400,7 @@ def _answers(
     if scheduler is not None:
         from digitcli.prediction.cluster import answer_on_cluster
 
-        answers = answer_on_cluster(reading, bursts, scheduler=scheduler)
-        return answers if env.stdout.isatty() else _with_progress(env, answers)
+        return answer_on_cluster(reading, bursts, scheduler=scheduler)
     if jobs > 1:
         from digitcli.prediction.workers import answer_in_processes
 
@@ -300,21 +411,22 @@ def _answers(
 
 
 def _with_progress(env: Environment, answers: Iterator[A]) -> Iterator[A]:
-    """Pass answers on and show how many there were."""
-    from digitcli.cli.progress import show_progress
+    """Pass answers on and say how many there were."""
+    from digitcli.cli.progress import Counter
 
     done = 0
-    with show_progress(env) as work:
+    with contextlib.closing(Counter(env)) as counter:
         for some in answers:
             yield some
             done += len(some.paths)
-            work.update("pictures", done)
+            counter.update(done)
 
 
 def _bursts(
     arguments: list[str], env: Environment, *, null: bool, recursive: bool
 ) -> Iterator[Burst]:
     """Yield the paths that the arguments stand for, those of stdin in the place of ``-``."""
+    from digitcli.prediction.listed import with_folders
     from digitcli.prediction.paths import argument_paths, stream_paths
 
     named: list[str] = []
@@ -324,5 +436,6 @@ def _bursts(
             continue
         yield from argument_paths(named, recursive=recursive)
         named = []
-        yield from stream_paths(env.stdin.fileno(), separator=b"\0" if null else b"\n")
+        listed = stream_paths(env.stdin.fileno(), separator=b"\0" if null else b"\n")
+        yield from with_folders(listed, recursive=recursive)
     yield from argument_paths(named, recursive=recursive)

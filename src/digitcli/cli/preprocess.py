@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from digitcli.cli.completion import complete_dataset
 from digitcli.cli.environment import Environment
 from digitcli.cli.options import DataDir, PolarityOption, Quiet, check_name
 from digitcli.cli.progress import show_progress
@@ -25,9 +26,11 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
+            metavar="SOURCE",
+            autocompletion=complete_dataset,
             help="mnist, digits, writer:N (N drawn digits), a folder with a sub-folder per digit "
             "(0 … 9, optionally under train/ and test/), an IDX file with its pair beside it, "
-            "or an .npz file."
+            "or an .npz file.",
         ),
     ],
     output: Annotated[
@@ -48,7 +51,7 @@ def command(
     data_dir: DataDir = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    """Turn a source into one dataset file of 28×28 digits and print its path.
+    """Make one dataset file of 28×28 digits and print its path.
 
     What is missing of MNIST is fetched first.
     A picture of a folder that cannot be read is left out with a line on stderr; the exit code is

@@ -18,6 +18,40 @@ PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines."""
 
 
+STATUS_INTERVAL = 0.5
+"""Seconds between two states of a line that is written over."""
+
+
+class Counter:
+    """Says now and then how many pictures are done, at no cost to the work.
+
+    On a terminal it is a line that is written over and goes in the end, otherwise plain lines.
+    """
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self._on_terminal = env.stderr_is_terminal
+        self._interval = STATUS_INTERVAL if self._on_terminal else PLAIN_INTERVAL
+        self._started = time.monotonic()
+        self._next_line = self._started + max(1.0, self._interval)
+
+    def update(self, done: int) -> None:
+        """Say that so many are done, unless that was said a moment ago."""
+        now = time.monotonic()
+        if now < self._next_line:
+            return
+        self._next_line = now + self._interval
+        if self._on_terminal:
+            rate = done / (now - self._started)
+            self._env.show_status(f"{done:,} pictures, {rate:,.0f} a second")
+        else:
+            self._env.say(f"pictures: {done:,}")
+
+    def close(self) -> None:
+        """Take the line away."""
+        self._env.show_status("")
+
+
 class Work:
     """Long work that is under way; lines go through here so that they do not break the bar."""
 

@@ -7,11 +7,8 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from digitcli.cli.environment import Environment
 from digitcli.cli.options import (
@@ -24,22 +21,53 @@ from digitcli.cli.options import (
     check_different,
     check_name,
     check_output,
-    no_nan,
+)
+from digitcli.cli.training_options import (
+    Alpha,
+    Augment,
+    Augmented,
+    BatchSize,
+    CalmEpochs,
+    CheckpointInterval,
+    DatasetArgument,
+    DatasetOption,
+    Dtype,
+    DtypeOption,
+    Epochs,
+    Features,
+    Hidden,
+    History,
+    InitFrom,
+    Jobs,
+    LearningRate,
+    Members,
+    Momentum,
+    Output,
+    Patience,
+    Preview,
+    RecipeOption,
+    Rehearse,
+    Resume,
+    Search,
+    Seed,
+    Validation,
+    WarmupEpochs,
 )
 from digitcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from digitcli.data.dataset import Dataset
     from digitcli.model.network import Model
+    from digitcli.training.recipe import Recipe
     from digitcli.training.run import Outcome, Plan
 
 EXAMPLES = """\
 digitcli train digits
 digitcli train --recipe quick -o quick.joblib
 digitcli train --recipe best --members 5 -o committee.joblib
-digitcli train --dataset digits --search 12 -o tuned.joblib
-digitcli train --members 8 --backend dask --scheduler tcp://head:8786 -o committee.joblib
+digitcli train digits --search 12 -o tuned.joblib
 digitcli train my-handwriting/ --init-from shipped -o mine.joblib
+digitcli train --members 8 --backend dask --scheduler tcp://head:8786
 """
 
 
@@ -50,259 +78,60 @@ REHEARSED = 10_000
 """So many known images are mixed with few new ones, so that a network does not forget."""
 
 
-class RecipeName(StrEnum):
-    """The keys of `digitcli.training.recipe.RECIPES`."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    BEST = "best"
-    SHIPPED = "shipped"
-    SMALL = "small"
-    FINE_TUNE = "fine-tune"
-
-
-class Dtype(StrEnum):
-    """How weights are stored."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-
-
 def command(
-    named: Annotated[
-        str | None,
-        typer.Argument(metavar="[DATASET]", help="The same as --dataset.", show_default=False),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE|FOLDER",
-            help="mnist, digits, writer:N (N drawn digits), an .npz file, an IDX file with its "
-            "pair beside it, or a folder with a sub-folder per digit.  [default: mnist]",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="MODEL", help="Model file to write.")
-    ] = Path("model.joblib"),
-    recipe: Annotated[
-        RecipeName | None,
-        typer.Option(
-            help="Named hyperparameters; the options below change single ones.  [default: "
-            "standard; below 10,000 training images small, or fine-tune with --init-from]",
-            show_default=False,
-        ),
-    ] = None,
-    hidden: Annotated[
-        str | None,
-        typer.Option(metavar="N,N,…", help="Units of each hidden layer.", show_default=False),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes through the training images.", show_default=False),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images per step.", show_default=False)
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Highest learning rate.", show_default=False)
-    ] = None,
-    warmup_epochs: Annotated[
-        int | None,
-        typer.Option(min=0, help="Epochs in which the rate rises.", show_default=False),
-    ] = None,
-    momentum: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Nesterov momentum.", show_default=False, callback=no_nan),
-    ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(min=0, help="L2 penalty.", show_default=False, callback=no_nan),
-    ] = None,
-    calm_epochs: Annotated[
-        int | None,
-        typer.Option(min=0, help="Last epochs, which distort the images less.", show_default=False),
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        typer.Option(
-            "--augment/--no-augment",
-            help="Distort the training images anew in every epoch.  [default: as the recipe says]",
-            show_default=False,
-        ),
-    ] = None,
-    augmentation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME=X,…",
-            help="Strength of single distortions, such as rotation=20,elastic_alpha=40.",
-            show_default=False,
-        ),
-    ] = None,
-    validation: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=0.5,
-            help="Share of the training images to set aside for validation.  [default: 0.1; "
-            "0 when --init-from learns from fewer than 10,000 images, so that it sees them all]",
-            show_default=False,
-            callback=no_nan,
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Stop when the validation loss has not fallen for so many epochs.  "
-            "[default: a third of the epochs, at least 10]",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, max=2**32 - 1, help="Equal seed, data and options: equal model."),
-    ] = 0,
-    members: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=64,
-            help="Networks to train; their probabilities are averaged.  [default: 1, or as many "
-            "as the model of --init-from has]",
-            show_default=False,
-        ),
-    ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,…",
-            help="What a network sees of a digit: its pixels, those of it brought upright "
-            "(deslant) or to equal width (width), or the directions of its edges (directions, "
-            "deslant-directions, width-directions); members take these in turn.",
-            show_default=False,
-        ),
-    ] = None,
-    search: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=2,
-            max=256,
-            help="Try the hyperparameters and N - 1 random changes of learning rate, batch size, "
-            "momentum, alpha and strength of distortions, and go on with those that are best on "
-            "the validation images.",
-            show_default=False,
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=1,
-            help="Members or trials to train at a time.  [default: one per processor]",
-            show_default=False,
-        ),
-    ] = None,
+    named: DatasetArgument = None,
+    dataset: DatasetOption = None,
+    validation: Validation = None,
+    augment: Augment = None,
+    augmentation: Augmented = None,
+    calm_epochs: CalmEpochs = None,
+    rehearse: Rehearse = None,
+    init_from: InitFrom = None,
+    hidden: Hidden = None,
+    features: Features = None,
+    members: Members = None,
+    recipe: RecipeOption = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    warmup_epochs: WarmupEpochs = None,
+    momentum: Momentum = None,
+    alpha: Alpha = None,
+    patience: Patience = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    checkpoint_interval: CheckpointInterval = 30.0,
+    search: Search = None,
+    jobs: Jobs = None,
     backend: BackendOption = Backend.LOCAL,
     scheduler: SchedulerOption = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the checkpoint beside the model.")
-    ] = False,
-    checkpoint_interval: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="Time between two checkpoints at least.",
-            callback=no_nan,
-        ),
-    ] = 30.0,
-    init_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Start from this model's weights: teach it your handwriting.",
-            show_default=False,
-        ),
-    ] = None,
-    rehearse: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATASET",
-            help="With --init-from, mix in up to 10,000 training images of this dataset, so that "
-            "it does not forget them, or none.  [default: digits, if there are few pictures]",
-            show_default=False,
-        ),
-    ] = None,
-    history: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Also write the curve, .csv or .json.", show_default=False
-        ),
-    ] = None,
-    preview: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="SHEET.png",
-            help="Also draw some training images, distorted as in the first epoch.",
-            show_default=False,
-        ),
-    ] = None,
-    dtype: Annotated[
-        Dtype, typer.Option(help="Weights in the file; float16 halves its size.")
-    ] = Dtype.FLOAT32,
+    output: Output = Path("model.joblib"),
+    dtype: DtypeOption = Dtype.FLOAT32,
+    history: History = None,
+    preview: Preview = None,
     data_dir: DataDir = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    """Train a neural network on a dataset and print the path of the model file.
+    """Train a network on a dataset and print the path of its model.
 
     What is missing is fetched and prepared first. The test images take no part in training; they
-    give the accuracy at the end. Ctrl-C ends training and saves the best model so far.
+    give the accuracy at the end. Ctrl-C ends training and saves the best model so far, once the
+    first epoch is over.
     """
-    from digitcli.data.sources import is_name
-
-    if named is not None and dataset not in (None, named):
-        raise UsageError(f"two datasets are named, {named} and {dataset}; leave out one of them")
-    dataset = named or dataset or "mnist"
-    check_name(history, (".csv", ".json"), "--history")
-    check_name(preview, (".png",), "--preview")
-    check_output(output, "--output")
-    check_different(
-        {
-            "--dataset": None if is_name(dataset) else Path(dataset),
-            "--output": output,
-            "--history": history,
-            "--preview": preview,
-        }
-    )
-    if augmentation is not None and augment is False:
-        raise UsageError("--augmentation and --no-augment exclude each other")
+    # Check what can be checked before anything takes time.
+    source = _dataset_of(named, dataset)
+    _check_files(source, output=output, history=history, preview=preview)
     check_backend(backend, scheduler)
     if scheduler is not None and jobs is not None:
         raise UsageError("--backend dask uses the threads of its workers, and not --jobs")
+    if augmentation is not None and augment is False:
+        raise UsageError("--augmentation and --no-augment exclude each other")
     env = Environment(quiet=quiet)
 
-    from digitcli.cli.recipe_options import (
-        augmentation_of,
-        features_in,
-        hidden_layers,
-        positive,
-    )
-    from digitcli.cli.training_display import print_outcome, show_training
-    from digitcli.cli.training_files import draw_preview, write_history
-    from digitcli.model.modelfile import load_model, save_model
-    from digitcli.training.recipe import RECIPES
-    from digitcli.training.run import (
-        InterruptedAtTheEnd,
-        Plan,
-        remove_checkpoints,
-        train_model,
-    )
+    from digitcli.cli.recipe_options import features_in, hidden_layers, positive
+    from digitcli.model.modelfile import load_model
 
     start = None if init_from is None else load_model(init_from)
-    members = members or (1 if start is None else len(start.members))
     if start is not None and hidden is not None:
         raise UsageError("--hidden and --init-from exclude each other: the model has its layers")
     if start is None and rehearse is not None:
@@ -320,25 +149,23 @@ def command(
         "calm_epochs": calm_epochs,
         "input_features": features_in(features),
     }
-    loaded, unreadable = _load(env, dataset, data_dir)
+
+    # Load the images.
+    loaded, unreadable = _load(env, source, data_dir)
+
+    # Decide how to train on them.
+    from digitcli.cli.recipe_options import augmentation_of
+    from digitcli.training.run import Plan
+
     small = bool((loaded.split == "train").sum() < SMALL)
     name = recipe.value if recipe is not None else _default_recipe(small, start is not None)
+    members = members or (1 if start is None else len(start.members))
+    chosen = _recipe(name, changes, start, members)
+    chosen = replace(chosen, augmentation=augmentation_of(chosen, augment, augmentation))
     few = start is not None and small
     rehearse = rehearse or ("digits" if few else "none")
     if validation is None:
         validation = 0.0 if few else 0.1
-    chosen = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
-    chosen = replace(chosen, augmentation=augmentation_of(chosen, augment, augmentation))
-    if start is not None:
-        chosen = replace(
-            chosen,
-            hidden_layer_sizes=start.members[0].layer_sizes[1:-1],
-            input_features=tuple(member.input_features for member in start.members),
-        )
-    elif not chosen.hidden_layer_sizes:
-        raise UsageError(f"--recipe {name} goes on from a model; add --init-from, or --hidden")
-    elif features is not None and len(chosen.input_features) > members:
-        raise UsageError(f"--features {features} needs --members {len(chosen.input_features)}")
     plan = Plan(
         recipe=chosen,
         recipe_name=name,
@@ -350,55 +177,29 @@ def command(
         start=start,
         rehearsal=None if rehearse == "none" else _rehearsal(env, rehearse, seed, data_dir),
     )
-    env.say(
-        f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
-        f"on {(loaded.split == 'train').sum():,} images of {loaded.name} (recipe {name}, "
-        f"{chosen.epochs} epochs, hidden layers {'-'.join(map(str, chosen.hidden_layer_sizes))}, "
-        f"features {', '.join(chosen.input_features[:members])})"
-    )
     if preview is not None:
+        from digitcli.cli.training_files import draw_preview
+
         draw_preview(loaded, plan, preview)
-    started = time.monotonic()
-    how: dict[str, Any] = {
+
+    # Train.
+    how = {
         "output": output,
         "checkpoint_interval": checkpoint_interval,
         "jobs": jobs,
         "scheduler": scheduler,
     }
-    with _sigterm_interrupts():
-        if search is not None:
-            try:
-                plan = _search(env, loaded, plan, search, resume=resume, how=how)
-            except KeyboardInterrupt:
-                env.warn("interrupted during the search; the same command with --resume continues")
-                return ExitCode.INTERRUPTED
-        try:
-            with show_training(env, members=members, epochs=chosen.epochs) as on_epoch:
-                outcome = train_model(
-                    loaded,
-                    plan,
-                    resume=resume or search is not None,
-                    on_epoch=on_epoch,
-                    on_step=env.say if search is None else None,
-                    **how,
-                )
-        except InterruptedAtTheEnd:
-            env.warn("interrupted after the last epoch; the same command with --resume ends it")
-            return ExitCode.INTERRUPTED
-        except KeyboardInterrupt:
-            env.warn("interrupted before the first epoch ended; nothing was saved")
-            return ExitCode.INTERRUPTED
+    started = time.monotonic()
+    outcome = _train(env, loaded, plan, search=search, resume=resume, how=how)
+    if outcome is None:
+        return ExitCode.INTERRUPTED
     seconds = time.monotonic() - started
-    save_model(outcome.model, output, dtype=dtype.value)
-    env.answer_path(output)
-    if not outcome.interrupted:
-        remove_checkpoints(output)
-    if history is not None:
-        write_history(outcome, history)
-        env.answer_path(history)
-    if preview is not None:
-        env.answer_path(preview)
+
+    # Save and report.
+    _save(env, outcome, dtype.value, output=output, history=history, preview=preview)
     if not quiet:
+        from digitcli.cli.training_display import print_outcome
+
         compared = [] if start is None else _compare(start, outcome, loaded, data_dir)
         print_outcome(env, outcome, output, seconds, compared)
     if outcome.interrupted:
@@ -410,6 +211,131 @@ def command(
     return ExitCode.PARTIAL if unreadable else ExitCode.OK
 
 
+def _dataset_of(argument: str | None, option: str | None) -> str:
+    """Return the one dataset that is named, in whichever way."""
+    if argument is not None and option not in (None, argument):
+        raise UsageError(f"two datasets are named, {argument} and {option}; leave out one of them")
+    return argument or option or "mnist"
+
+
+def _check_files(source: str, *, output: Path, history: Path | None, preview: Path | None) -> None:
+    """Refuse files that cannot be written, or would be written over each other."""
+    from digitcli.data.sources import is_name
+
+    check_name(history, (".csv", ".json"), "--history")
+    check_name(preview, (".png",), "--preview")
+    check_output(output, "--output")
+    check_different(
+        {
+            "--dataset": None if is_name(source) else Path(source),
+            "--output": output,
+            "--history": history,
+            "--preview": preview,
+        }
+    )
+
+
+def _recipe(name: str, changes: dict[str, Any], start: Model | None, members: int) -> Recipe:
+    """Return the recipe of a name, changed as the options say, for as many networks.
+
+    A network that starts from another keeps its layers and inputs.
+    """
+    from digitcli.training.recipe import RECIPES
+
+    changes = {field: value for field, value in changes.items() if value is not None}
+    recipe = replace(RECIPES[name], **changes)
+    if start is not None:
+        return replace(
+            recipe,
+            hidden_layer_sizes=start.members[0].layer_sizes[1:-1],
+            input_features=tuple(member.input_features for member in start.members),
+        )
+    if not recipe.hidden_layer_sizes:
+        raise UsageError(f"--recipe {name} goes on from a model; add --init-from, or --hidden")
+    if "input_features" in changes and len(recipe.input_features) > members:
+        raise UsageError(
+            f"--features {','.join(recipe.input_features)} needs "
+            f"--members {len(recipe.input_features)}"
+        )
+    return recipe
+
+
+def _say_plan(env: Environment, dataset: Dataset, plan: Plan) -> None:
+    recipe, members = plan.recipe, plan.members
+    env.say(
+        f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
+        f"on {(dataset.split == 'train').sum():,} images of {dataset.name} "
+        f"(recipe {plan.recipe_name}, {recipe.epochs} epochs, "
+        f"hidden layers {'-'.join(map(str, recipe.hidden_layer_sizes))}, "
+        f"features {', '.join(recipe.input_features[:members])})"
+    )
+
+
+def _train(
+    env: Environment,
+    dataset: Dataset,
+    plan: Plan,
+    *,
+    search: int | None,
+    resume: bool,
+    how: dict[str, Any],
+) -> Outcome | None:
+    """Search if asked to, train, and return what came of it; None when there is nothing to save."""
+    from digitcli.cli.training_display import show_training
+    from digitcli.training.run import InterruptedAtTheEnd, train_model
+
+    searching = search is not None
+    with _sigterm_interrupts():
+        try:
+            _say_plan(env, dataset, plan)
+            if search is not None:
+                plan = _search(env, dataset, plan, search, resume=resume, how=how)
+                searching = False
+            with show_training(env, members=plan.members, epochs=plan.recipe.epochs) as shown:
+                return train_model(
+                    dataset,
+                    plan,
+                    resume=resume or search is not None,
+                    on_epoch=shown.on_epoch,
+                    on_part=shown.on_part,
+                    on_step=env.say if search is None else None,
+                    **how,
+                )
+        except KeyboardInterrupt as stopped:
+            if searching:
+                env.warn("interrupted during the search; the same command with --resume continues")
+            elif isinstance(stopped, InterruptedAtTheEnd):
+                env.warn("interrupted after the last epoch; the same command with --resume ends it")
+            else:
+                env.warn("interrupted before the first epoch ended; nothing was saved")
+    return None
+
+
+def _save(
+    env: Environment,
+    outcome: Outcome,
+    dtype: str,
+    *,
+    output: Path,
+    history: Path | None,
+    preview: Path | None,
+) -> None:
+    """Write the model and its curve, and answer with the path of each file."""
+    from digitcli.cli.training_files import write_history
+    from digitcli.model.modelfile import save_model
+    from digitcli.training.run import remove_checkpoints
+
+    save_model(outcome.model, output, dtype=dtype)
+    env.answer_path(output)
+    if not outcome.interrupted:
+        remove_checkpoints(output)
+    if history is not None:
+        write_history(outcome, history)
+        env.answer_path(history)
+    if preview is not None:
+        env.answer_path(preview)
+
+
 def _search(
     env: Environment, dataset: Dataset, plan: Plan, count: int, *, resume: bool, how: dict[str, Any]
 ) -> Plan:
@@ -417,8 +343,16 @@ def _search(
     from digitcli.cli.training_display import print_trials, show_training
     from digitcli.training.search import best_trial, search
 
-    with show_training(env, members=count, epochs=plan.recipe.epochs, what="trial") as on_epoch:
-        trials = search(dataset, plan, count, resume=resume, on_epoch=on_epoch, **how)
+    with show_training(env, members=count, epochs=plan.recipe.epochs, what="trial") as shown:
+        trials = search(
+            dataset,
+            plan,
+            count,
+            resume=resume,
+            on_epoch=shown.on_epoch,
+            on_part=shown.on_part,
+            **how,
+        )
     best = best_trial(trials)
     print_trials(env, trials, best)
     return replace(plan, recipe=best.recipe, trials=tuple(trial.to_dict() for trial in trials))

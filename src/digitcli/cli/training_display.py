@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from digitcli.cli.environment import Environment
+from digitcli.cli.epoch_figures import figures
 from digitcli.cli.progress import lines_above_bar
 from digitcli.paths import printable
 
@@ -18,44 +19,32 @@ if TYPE_CHECKING:
     from digitcli.training.trainer import EpochRecord
 
 
+class Shown(Protocol):
+    """Shows how far each member of a training is."""
+
+    def on_epoch(self, member: int, record: EpochRecord) -> None:
+        """Show how an epoch of a member, from 0, went."""
+
+    def on_part(self, member: int, epochs: float) -> None:
+        """Show how many epochs a member has done."""
+
+
 @contextlib.contextmanager
 def show_training(
     env: Environment, *, members: int, epochs: int, what: str = "network"
-) -> Iterator[Callable[[int, EpochRecord], None]]:
-    """Give the function that shows each epoch: as a bar per member on a terminal, else a line.
+) -> Iterator[Shown]:
+    """Show how far the training in the block is: a bar a member on a terminal, else lines.
 
     `what` is what a member is called.
     """
     if env.quiet or not env.stderr_is_terminal:
         yield _PlainLines(env, members, what)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+    from digitcli.cli.training_bars import TrainingBars
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}", markup=False),
-        TimeLeftColumn(),
-    )
-    with (
-        Progress(*columns, console=env.console, speed_estimate_period=600) as progress,
-        lines_above_bar(env),
-    ):
-        tasks = [
-            progress.add_task(
-                "epoch" if members == 1 else f"{what} {number}, epoch",
-                total=epochs,
-                figures="",
-            )
-            for number in range(1, members + 1)
-        ]
-
-        def on_epoch(member: int, record: EpochRecord) -> None:
-            progress.update(tasks[member], completed=record.epoch, figures=_figures(record))
-
-        yield on_epoch
+    names = [f"{what} {number}" for number in range(1, members + 1)] if members > 1 else [""]
+    with TrainingBars(env.console, names, epochs) as bars, lines_above_bar(env):
+        yield bars
 
 
 class _PlainLines:
@@ -70,21 +59,19 @@ class _PlainLines:
         self._next = 0.0
         self._started = time.monotonic()
 
-    def __call__(self, member: int, record: EpochRecord) -> None:
+    def on_part(self, member: int, epochs: float) -> None:
+        """Say nothing: an epoch has a line at most."""
+
+    def on_epoch(self, member: int, record: EpochRecord) -> None:
+        """Say how an epoch went."""
         now = time.monotonic()
         if now < self._next and record.epoch < record.epochs:
             return
         self._next = now + self.interval
         who = f"{self._what} {member + 1}, " if self._members > 1 else ""
-        self._env.say(f"{who}epoch {record.epoch} of {record.epochs}: {_figures(record)}")
-
-
-def _figures(record: EpochRecord) -> str:
-    parts = [f"loss {record.training_loss:.4f}"]
-    if record.validation_loss is not None:
-        parts.append(f"validation {record.validation_loss:.4f}, {record.validation_accuracy:.2%}")
-    parts += [f"rate {record.learning_rate:.3g}", f"{record.samples_per_second:,.0f} images/s"]
-    return " · ".join(parts)
+        self._env.say(
+            f"{who}epoch {record.epoch} of {record.epochs}: {' · '.join(figures(record))}"
+        )
 
 
 def print_trials(env: Environment, trials: Sequence[Trial], best: Trial) -> None:

@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -232,10 +232,20 @@ def _from_any(
         candidates = again
         if not candidates:
             break
-    tried = "; ".join(f"{mirror}: {reason}" for mirror, reason in reasons.items())
     raise DownloadError(
-        f"{file.name} could not be fetched. {tried}. "
+        f"{file.name} could not be fetched. {_summed_up(reasons)}. "
         "Check the network, or give a folder or URL that has it with --from"
+    )
+
+
+def _summed_up(reasons: Mapping[Mirror, str]) -> str:
+    """Say why each mirror failed, once for those that failed alike."""
+    alike: dict[str, list[Mirror]] = {}
+    for mirror, reason in reasons.items():
+        alike.setdefault(reason, []).append(mirror)
+    return "; ".join(
+        f"{mirrors[0] if len(mirrors) == 1 else f'{len(mirrors)} mirrors'}: {reason}"
+        for reason, mirrors in alike.items()
     )
 
 

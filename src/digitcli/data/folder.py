@@ -15,7 +15,9 @@ from digitcli.paths import printable
 from digitcli.reading.digit import read_digit
 from digitcli.seeing.frames import FIRST_FRAME, look_for_frames, page_name
 
-_CLASSES = tuple("0123456789")
+CLASSES = tuple("0123456789")
+UNSURE = "unsure"
+"""Folder of pictures that `predict --sort` put aside; they take no part in a dataset."""
 
 Reader = Callable[[Sequence[Path]], Iterable[NDArray[np.uint8] | ImageError]]
 """Gives the digit in each picture, shape (28, 28), or why it cannot be read, in order."""
@@ -34,8 +36,8 @@ def load_folder(
 
     The layout is that of torchvision's ImageFolder. The sub-folders may lie under ``train`` and
     ``test``; without these, every picture is of the split ``"train"``. Pictures are found at any
-    depth, hidden files are left out, and the order is that of the sorted paths. Each page of a TIFF
-    file is a picture, as ``3/two.tif[1]``.
+    depth; hidden files and a sub-folder ``unsure`` are left out, and the order is that of the
+    sorted paths. Each page of a TIFF file is a picture, as ``3/two.tif[1]``.
 
     Parameters
     ----------
@@ -45,7 +47,8 @@ def load_folder(
         each sub-folder that is not a digit, with its path and a line that says why; without it,
         the first picture or folder that cannot be read raises
     on_progress : called with the number of pictures read so far and in all
-    on_note : called with a line about each picture of which only a part is read, the first frame
+    on_note : called with a line about each picture of which only the first frame is read, and about
+        pictures that were put aside
     read : how to read the pictures, instead of one by one with `digitcli.seeing.read_digit`
 
     Raises
@@ -62,6 +65,11 @@ def load_folder(
         for file in _pictures(class_folder, on_error)
         for path in _pages(file, on_error, on_note)
     ]
+    if on_note is not None:
+        for put_aside in _put_aside(folder):
+            on_note(
+                f"{put_aside} takes no part; move its pictures into the folder of their digit first"
+            )
     files = [path for _, _, path in found]
     pictures = _read(files, polarity) if read is None else read(files)
     images, labels, splits, paths = [], [], [], []
@@ -109,7 +117,7 @@ def _class_folders(
         for child in sorted(parent.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     ]
-    classes = [(split, child) for split, child in children if child.name in _CLASSES]
+    classes = [(split, child) for split, child in children if child.name in CLASSES]
     if not classes:
         raise DataError(
             f"{folder} has no sub-folders 0 to 9 (or train/0 … and test/0 …) with pictures; "
@@ -117,7 +125,7 @@ def _class_folders(
         )
     if on_error is not None:
         for _, child in children:
-            if child.name not in _CLASSES:
+            if child.name not in (*CLASSES, UNSURE):
                 on_error(os.fspath(child), f"{child} is not a folder 0 to 9; it is left out")
     return classes
 
@@ -142,6 +150,12 @@ def _pages(
         if on_error is None:
             raise ImageError(reason)
         on_error(page_name(path, frames.pages + 1), reason)
+
+
+def _put_aside(folder: Path) -> list[Path]:
+    """Return the folders of pictures that `predict --sort` was not sure of, unless empty."""
+    folders = [parent / UNSURE for parent in (folder, *(folder / split for split in SPLITS))]
+    return [path for path in folders if path.is_dir() and any(path.iterdir())]
 
 
 def _pictures(folder: Path, on_error: Callable[[str, str], None] | None) -> Iterator[Path]:

@@ -65,7 +65,7 @@ def load_dataset(
     on_step : callable, optional
         Receives a line about each step that takes time, and about each animation in a folder.
     on_progress : callable, optional
-        Receives the number of a folder's pictures read so far and in all.
+        Receives the number of a folder's pictures read, or of digits written, so far and in all.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def load_dataset(
     if name is not None:
         from digitcli.data.written import load_written
 
-        return load_written(name.removeprefix(WRITER))
+        return load_written(name.removeprefix(WRITER), on_progress=on_progress)
     if path.is_dir():
         from digitcli.data.folder import load_folder
 

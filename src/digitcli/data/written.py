@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from digitcli.data.dataset import MAX_BYTES, Dataset
@@ -17,7 +19,7 @@ TEST_SHARE = 1 / 7
 FEWEST, MOST = 100, MAX_BYTES // 28**2
 
 
-def load_written(count: str) -> Dataset:
+def load_written(count: str, *, on_progress: Callable[[int, int], None] | None = None) -> Dataset:
     """Write a dataset: six in seven digits to learn from, the others, by other people, as a test.
 
     Equal counts give equal digits.
@@ -26,6 +28,8 @@ def load_written(count: str) -> Dataset:
     ----------
     count : str
         How many, FEWEST to MOST.
+    on_progress : callable, optional
+        Receives the number of digits written so far and in all.
 
     Raises
     ------
@@ -37,11 +41,23 @@ def load_written(count: str) -> Dataset:
             f"writer:{count} says no number of digits; give {FEWEST} to {MOST:,}, "
             "as in 'writer:60000'"
         )
-    for_test = round(int(count) * TEST_SHARE)
+    total = int(count)
+    for_test = round(total * TEST_SHARE)
+    for_training = total - for_test
+
+    def tell(written: int) -> None:
+        if on_progress is not None:
+            on_progress(written, total)
+
     parts = [
-        write_digits(int(count) - for_test, seed=SEED),
-        write_digits(for_test, seed=TEST_SEED, stretch=STRETCH),
+        write_digits(for_training, seed=SEED, on_progress=tell),
+        write_digits(
+            for_test,
+            seed=TEST_SEED,
+            stretch=STRETCH,
+            on_progress=lambda written: tell(for_training + written),
+        ),
     ]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    split = np.repeat(["train", "test"], [int(count) - for_test, for_test])
+    split = np.repeat(["train", "test"], [for_training, for_test])
     return Dataset(f"writer-{count}", images, labels, split)

@@ -7,14 +7,17 @@ narrowest (a phone) is shown a little under one CSS pixel each.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from digitcli.evaluation.evaluate import THRESHOLDS, Evaluation, percent
 from digitcli.evaluation.metrics import accuracy_at_coverage, wilson_interval
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 360, 44, 14, 14, 40
 HEIGHT = 250
+LETTER, LINE = 6.4, 13
+"""Room for a letter of a label, and for a line, in the widest of the fonts."""
 
 Scale = Callable[[float], float]
 
@@ -130,18 +133,13 @@ def coverage_chart(evaluation: Evaluation) -> Chart:
     x, y = _across(x_ticks[0], x_ticks[-1]), _up(y_ticks[0], y_ticks[-1])
     shown = [(x(p.coverage), y(p.accuracy)) for p in points if p.coverage >= x_ticks[0]]
     shapes = [Shape("line", "ink", points=_path(shown))]
-    labelled: list[tuple[float, float]] = []
-    for point in named:
-        at = x(point.coverage), y(point.accuracy)
+    dots = [(x(p.coverage), y(p.accuracy)) for p in named]
+    for point, at in zip(named, dots, strict=True):
         text = f"at least {point.threshold:g}: {percent(point.coverage)} answered"
         text += f", {percent(point.accuracy)} of them right"
         shapes.append(Shape("dot", "accent", _rounded(*at, 3), text=text))
-        # The room is below and left of a curve that bends down to the right.
-        place = max(at[0] - 6, LEFT + 44), min(at[1] + 13, HEIGHT - BOTTOM - 5)
-        if all(abs(place[0] - x0) > 44 or abs(place[1] - y0) > 12 for x0, y0 in labelled):
-            labelled.append(place)
-            label = f"≥ {point.threshold:g}" if point.threshold else "all"
-            shapes.append(Shape("label", "muted", _rounded(*place), text=label))
+    labels = [f"≥ {point.threshold:g}" if point.threshold else "all" for point in named]
+    shapes += _labels(labels, dots, shown)
     return Chart(
         "coverage",
         "Accuracy against coverage",
@@ -152,6 +150,65 @@ def coverage_chart(evaluation: Evaluation) -> Chart:
         tuple(Tick(y(t), _short_percent(t, y_ticks)) for t in y_ticks),
         tuple(shapes),
     )
+
+
+def _labels(
+    labels: Sequence[str],
+    dots: Sequence[tuple[float, float]],
+    curve: Sequence[tuple[float, float]],
+) -> Iterator[Shape]:
+    """Yield the labels for which there is room, those at the ends of the curve first."""
+    taken = [_around(at) for at in (*dots, *_along(curve))]
+    ends = {0, len(dots) - 1}
+    for index in sorted(range(len(dots)), key=lambda index: index not in ends):
+        # Above or below another dot, it would be taken for the label of that.
+        others = [] if index in ends else [_around(at, LINE) for at in dots if at != dots[index]]
+        for box in _places(dots[index], len(labels[index]) * LETTER):
+            if _in_frame(box) and not any(_meet(box, other) for other in taken + others):
+                taken.append(box)
+                corner = _rounded(box[2], box[3] - 3)
+                yield Shape("label", "muted", corner, text=labels[index])
+                break
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+
+
+def _places(at: tuple[float, float], width: float) -> Iterator[Box]:
+    """Yield where the label of a dot may be: lower left of it, upper right, and so on around."""
+    x, y = at
+    left_of, right_of = x - 6 - width, x + 6
+    below, above, beside = y + 17, y - 2, y + 5
+    for left, bottom in (
+        (left_of, below),
+        (right_of, above),
+        (left_of, beside),
+        (right_of, below),
+        (left_of, above),
+    ):
+        yield left, bottom - LINE, left + width, bottom
+
+
+def _around(dot: tuple[float, float], height: float = 3) -> Box:
+    x, y = dot
+    return x - 3, y - height, x + 3, y + height
+
+
+def _along(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield points on a curve that lie near each other."""
+    for (x0, y0), (x1, y1) in pairwise(points):
+        steps = max(1, round(math.hypot(x1 - x0, y1 - y0) / 4))
+        for step in range(steps):
+            yield x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _in_frame(box: Box) -> bool:
+    return box[0] > LEFT and box[1] >= TOP and box[2] <= WIDTH and box[3] < HEIGHT - BOTTOM
 
 
 def history_chart(

@@ -133,8 +133,16 @@ def read_labels(path: Path) -> list[LabelledRows]:
             )
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{printable(path)} cannot be read as CSV: {error}") from None
+    except OSError as error:
+        raise DataError(
+            f"{printable(path)} cannot be read: {(error.strerror or str(error)).lower()}; "
+            "check the path"
+        ) from None
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(
+            f"{printable(path)} is no CSV file in UTF-8; give one with the columns path and text, "
+            "a line for each picture"
+        ) from None
     labelled = []
     for number, line in enumerate(lines, 2):
         name, text = line.get("path"), line.get("text")

@@ -20,7 +20,7 @@ _SIDE: Final = 28
 _CELLS: Final = 9
 _SIGMA: Final = 1.4
 """Pixels; near sqrt(2)/pi times the distance of the cells, so that they overlap."""
-_GAIN: Final = np.float32(3)
+GAIN: Final = np.float32(3)
 """Makes the features of a digit about as large as its pixels, and so the learning rates alike."""
 
 _CHUNK: Final = 64
@@ -55,15 +55,15 @@ def directions(images: Images) -> Images:
     techniques. Pattern Recognition 36 (2003), there "gradient feature".
     """
     result = np.empty((len(images), DIRECTIONS, _CELLS, _CELLS), np.float32)
-    cells = _cells()
+    shares = cells()
     planes = np.empty((min(len(images), _CHUNK), DIRECTIONS, _SIDE, _SIDE), np.float32)
     for start in range(0, len(images), _CHUNK):
         part = images[start : start + _CHUNK]
         planes = planes[: len(part)]
         _split(part, planes)
-        np.matmul(cells.T @ planes, cells, out=result[start : start + _CHUNK])
+        np.matmul(shares.T @ planes, shares, out=result[start : start + _CHUNK])
     np.sqrt(result, out=result)
-    result *= _GAIN
+    result *= GAIN
     return result.reshape(-1, COUNT)
 
 
@@ -96,7 +96,7 @@ def _sobel(padded: Images) -> Images:
 
 
 @lru_cache(maxsize=1)
-def _cells() -> Images:
+def cells() -> Images:
     """Return the share of each pixel of a row in each cell, shape (28, 9)."""
     centres = (np.arange(_CELLS) + 0.5) * (_SIDE / _CELLS) - 0.5
     distances = np.arange(_SIDE)[:, None] - centres

@@ -15,10 +15,10 @@ Images = NDArray[np.float32]
 
 _SIDE = 28
 PIXELS: Final = _SIDE * _SIDE
-_AXIS = np.arange(_SIDE, dtype=np.float32)
-_LEAST = np.float32(1e-6)
-_WIDTH = np.float32(4.5)  # pixels; that of a wide 2 or 4 of MNIST
-_STRETCH = (np.float32(0.75), np.float32(1.8))
+AXIS = np.arange(_SIDE, dtype=np.float32)
+LEAST = np.float32(1e-6)
+WIDTH = np.float32(4.5)  # pixels; that of a wide 2 or 4 of MNIST
+STRETCH = (np.float32(0.75), np.float32(1.8))
 
 
 def pixels(images: Images) -> Images:
@@ -40,16 +40,16 @@ def deslant(images: Images, *, most: float = 0.0) -> Images:
     """
     square = images.reshape(-1, _SIDE, _SIDE)
     of_rows = square.sum(axis=2)
-    mass = np.maximum(of_rows.sum(axis=1), _LEAST)
-    column_moment = square @ _AXIS
-    row_centre = of_rows @ _AXIS / mass
+    mass = np.maximum(of_rows.sum(axis=1), LEAST)
+    column_moment = square @ AXIS
+    row_centre = of_rows @ AXIS / mass
     column_centre = column_moment.sum(axis=1) / mass
-    lever = _AXIS - row_centre[:, None]
+    lever = AXIS - row_centre[:, None]
     variance = np.einsum("ij,ij->i", of_rows, lever * lever)
     covariance = np.einsum("ij,ij->i", column_moment - column_centre[:, None] * of_rows, lever)
-    slant = np.clip(covariance / np.maximum(variance, _LEAST), -1, 1)
+    slant = np.clip(covariance / np.maximum(variance, LEAST), -1, 1)
     slant -= np.clip(slant, -most, most)
-    return _moved_sideways(square, _AXIS + (slant[:, None] * lever)[:, :, None])
+    return _moved_sideways(square, AXIS + (slant[:, None] * lever)[:, :, None])
 
 
 def width(images: Images) -> Images:
@@ -65,11 +65,11 @@ def width(images: Images) -> Images:
     """
     square = images.reshape(-1, _SIDE, _SIDE)
     of_columns = square.sum(axis=1)
-    mass = np.maximum(of_columns.sum(axis=1), _LEAST)
-    centre = (of_columns @ _AXIS / mass)[:, None]
-    variance = np.einsum("ij,ij->i", of_columns, (_AXIS - centre) ** 2) / mass
-    stretch = np.clip(_WIDTH / np.sqrt(np.maximum(variance, _LEAST)), *_STRETCH)
-    return _moved_sideways(square, (centre + (_AXIS - centre) / stretch[:, None])[:, None])
+    mass = np.maximum(of_columns.sum(axis=1), LEAST)
+    centre = (of_columns @ AXIS / mass)[:, None]
+    variance = np.einsum("ij,ij->i", of_columns, (AXIS - centre) ** 2) / mass
+    stretch = np.clip(WIDTH / np.sqrt(np.maximum(variance, LEAST)), *STRETCH)
+    return _moved_sideways(square, (centre + (AXIS - centre) / stretch[:, None])[:, None])
 
 
 def _moved_sideways(square: Images, source: Images) -> Images:

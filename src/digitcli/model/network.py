@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,6 +208,27 @@ class Model:
             [member.to_sklearn() for member in self.members],
             [member.input_features for member in self.members],
         )
+
+    def to_onnx(self, pixels: Literal["uint8", "float32"] = "uint8") -> bytes:
+        """Return the content of an ONNX file, which reads digits without digitcli.
+
+        Its input ``image``, shape (n, 28, 28), holds ink bright on black in the form of MNIST; its
+        output ``probabilities``, shape (n, 10), is that of the networks' first look. The second
+        look at doubtful digits is left out, so those have other probabilities here.
+
+        Parameters
+        ----------
+        pixels : {"uint8", "float32"}
+            The type of the input: 0 to 255, or 0 to 1.
+
+        Raises
+        ------
+        DigitcliError
+            When the package ``onnx`` is not installed.
+        """
+        from digitcli.model.onnxfile import to_onnx
+
+        return to_onnx(self.members, pixels)
 
 
 def _chunks(count: int) -> Iterator[slice]:

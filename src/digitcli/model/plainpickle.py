@@ -47,6 +47,8 @@ def loads(data: bytes | memoryview) -> Plain:
     PlainPickleError
         When `data` is cut short, damaged, or asks for anything but plain builtins.
     """
+    if data[:1] not in (b"\x80", b""):  # the first instruction of protocol 2 and later
+        raise PlainPickleError("it is a file of another kind")
     try:
         result = _run(memoryview(data))
     except PlainPickleError:
@@ -208,9 +210,7 @@ def _run(data: memoryview) -> Plain:
             case 0x6A:  # LONG_BINGET
                 stack.append(memo[number("<I")])
             case _:
-                raise PlainPickleError(
-                    f"it holds more than plain data (pickle instruction 0x{code:02x})"
-                )
+                raise PlainPickleError("it holds more than plain data, such as code")
     raise PlainPickleError("it holds too much")
 
 

@@ -80,11 +80,15 @@ def argument_paths(arguments: Iterable[str], *, recursive: bool = False) -> Iter
         if not os.path.isdir(argument):  # noqa: PTH112 - Path raises at names that are too long
             burst.append(argument)
             continue
-        for path in _folder_paths(argument, recursive):
+        found = False
+        for path in folder_paths(argument, recursive):
+            found = True
             burst.append(path)
             if len(burst) >= FOLDER_BURST:
                 yield burst
                 burst = []
+        if not found:
+            burst.append(no_files(argument, recursive))
     if burst:
         yield burst
 
@@ -180,28 +184,28 @@ def _without_nul(paths: list[str]) -> Burst:
     ]
 
 
-def _folder_paths(folder: str, recursive: bool) -> Iterator[str | Unreadable]:
-    """Yield the visible files of a folder; tell when there are none or it cannot be listed."""
+def no_files(folder: str, recursive: bool) -> Unreadable:
+    """Tell that there is nothing to be read in a folder."""
+    advice = "check the path" if recursive else "use -r to look in its sub-folders"
+    return Unreadable(folder, f"{printable(folder)} holds no files; {advice}")
+
+
+def folder_paths(folder: str, recursive: bool) -> Iterator[str | Unreadable]:
+    """Yield the visible files of a folder; tell when it cannot be listed."""
     waiting = [folder]
-    empty = True
     while waiting:
         parent = waiting.pop()
         try:
             files, folders = _list(parent)
         except OSError as error:
-            empty = False
             yield Unreadable(
                 parent, f"{printable(parent)} cannot be listed: {error.strerror}; check the folder"
             )
             continue
         for name in files:
-            empty = False
             yield _join(parent, name)
         if recursive:
             waiting.extend(_join(parent, name) for name in reversed(folders))
-    if empty:
-        advice = "check the path" if recursive else "use -r to look in its sub-folders"
-        yield Unreadable(folder, f"{printable(folder)} holds no files; {advice}")
 
 
 def _list(folder: str) -> tuple[list[str], list[str]]:

@@ -33,6 +33,9 @@ from digitcli.training.trainer import (
 OnEpoch = Callable[[int, EpochRecord], None]
 """Called with the number of a member, from 0, and how its epoch went."""
 
+OnPart = Callable[[int, float], None]
+"""Called with the number of a member and how many epochs it has done, several times in each."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -85,6 +88,7 @@ def train_members(
     jobs: int | None = None,
     scheduler: str | None = None,
     on_epoch: OnEpoch | None = None,
+    on_part: OnPart | None = None,
 ) -> list[TrainingState]:
     """Train every member and return where each ended.
 
@@ -101,7 +105,7 @@ def train_members(
     scheduler : str, optional
         Train on the workers of this Dask scheduler instead, one member for each of their threads.
         Their checkpoints must lie where every worker sees them.
-    on_epoch : callable, optional
+    on_epoch, on_part : callable, optional
 
     Raises
     ------
@@ -114,16 +118,23 @@ def train_members(
     """
     processors = cpu_count()
     if scheduler is not None:
-        return _train_on_cluster(data, members, scheduler, on_epoch)
+        return _train_on_cluster(data, members, scheduler, on_epoch, on_part)
     if len(members) == 1:
-        report = None if on_epoch is None else (lambda record: on_epoch(0, record))
-        return [_train_member(data, members[0], processors, report)]
+        return [
+            _train_member(
+                data,
+                members[0],
+                processors,
+                None if on_epoch is None else partial(on_epoch, 0),
+                None if on_part is None else partial(on_part, 0),
+            )
+        ]
 
     from joblib import delayed
 
     jobs = min(len(members), jobs or processors)
     threads = max(1, processors // jobs)
-    with _reporting(on_epoch) as tell:
+    with _reporting(on_epoch, on_part) as tell:
         try:
             return list(
                 _workers(jobs)(
@@ -168,7 +179,11 @@ def _without_ctrl_c() -> Iterator[None]:
 
 
 def _train_on_cluster(
-    data: TrainingData, members: Sequence[Member], scheduler: str, on_epoch: OnEpoch | None
+    data: TrainingData,
+    members: Sequence[Member],
+    scheduler: str,
+    on_epoch: OnEpoch | None,
+    on_part: OnPart | None,
 ) -> list[TrainingState]:
     from digitcli.cluster import run_on_cluster
 
@@ -186,7 +201,7 @@ def _train_on_cluster(
             (data,),
             calls,
             given_up=given_up,
-            on_message=lambda message: _hear(message, on_epoch),
+            on_message=lambda message: _hear(message, on_epoch, on_part),
         )
     )
 
@@ -196,6 +211,7 @@ def _train_member(
     member: Member,
     threads: int,
     on_epoch: Callable[[EpochRecord], None] | None,
+    on_part: Callable[[float], None] | None,
 ) -> TrainingState:
     checkpoint = member.checkpoint
     first = (
@@ -213,6 +229,7 @@ def _train_member(
             patience=member.patience,
             threads=threads,
             on_epoch=on_epoch,
+            on_part=on_part,
             on_state=None if checkpoint is None else checkpoint.offer,
         )
     except Interrupted as interrupted:
@@ -238,19 +255,28 @@ def _train_in_worker(
         # A terminal sends Ctrl-C to the workers too; the first process ends them.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end_with_parent()
-    return _train_member(data, member, threads, lambda record: tell([index, asdict(record)]))
+    return _train_member(
+        data,
+        member,
+        threads,
+        lambda record: tell([index, asdict(record)]),
+        lambda epochs: tell([index, epochs]),
+    )
 
 
-def _hear(message: Any, on_epoch: OnEpoch | None) -> None:
+def _hear(message: Any, on_epoch: OnEpoch | None, on_part: OnPart | None) -> None:
     """Pass on what `_train_in_worker` tells."""
-    index, record = message
-    if on_epoch is not None:
-        on_epoch(index, EpochRecord(**record))
+    index, told = message
+    if not isinstance(told, dict):
+        if on_part is not None:
+            on_part(index, told)
+    elif on_epoch is not None:
+        on_epoch(index, EpochRecord(**told))
 
 
 @contextmanager
-def _reporting(on_epoch: OnEpoch | None) -> Iterator[Callable[[Any], None]]:
-    """Give a function that other processes can call to report an epoch."""
+def _reporting(on_epoch: OnEpoch | None, on_part: OnPart | None) -> Iterator[Callable[[Any], None]]:
+    """Give a function that other processes can call to report how far they are."""
     manager = SyncManager()
     manager.start(initializer=end_with_parent)
     with manager:
@@ -258,7 +284,7 @@ def _reporting(on_epoch: OnEpoch | None) -> Iterator[Callable[[Any], None]]:
 
         def listen() -> None:
             while (message := _get(queue)) is not None:
-                _hear(message, on_epoch)
+                _hear(message, on_epoch, on_part)
 
         tell = partial(_put, queue)
         listener = threading.Thread(target=listen, daemon=True)

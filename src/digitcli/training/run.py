@@ -23,7 +23,7 @@ from digitcli.model.plainpickle import MAX_ITEMS
 from digitcli.training.blas import one_blas_thread
 from digitcli.training.calibration import fit_temperature, fold_temperature
 from digitcli.training.checkpoint import Checkpoint, checkpoint_path, fingerprint
-from digitcli.training.committee import Member, OnEpoch, member_seeds, train_members
+from digitcli.training.committee import Member, OnEpoch, OnPart, member_seeds, train_members
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import Interrupted, TrainingData, TrainingState, split_validation
 
@@ -106,6 +106,7 @@ def train_model(
     jobs: int | None = None,
     scheduler: str | None = None,
     on_epoch: OnEpoch | None = None,
+    on_part: OnPart | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Train a model on the training split of `dataset`, calibrate it and measure it.
@@ -126,7 +127,8 @@ def train_model(
         Members to train at a time.
     scheduler : str, optional
         Train on the workers of this Dask scheduler, which must see the folder of `output`.
-    on_epoch : callable, optional
+    on_epoch, on_part : callable, optional
+        Receive how far each member is; see `digitcli.training.committee`.
     on_step : callable, optional
         Receives a line about each thing that a person should know.
 
@@ -153,7 +155,9 @@ def train_model(
     states: Sequence[TrainingState | None]
     old = [None if resume else _written_at(member.checkpoint) for member in members]
     try:
-        states = train_members(data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch)
+        states = train_members(
+            data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch, on_part=on_part
+        )
     except Interrupted as stopped:
         interrupted, states = True, [stopped.state]
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from digitcli.errors import TrainingError
 from digitcli.files import atomic_write
 from digitcli.training.augment import Augmentation
 from digitcli.training.checkpoint import checkpoint_path
-from digitcli.training.committee import OnEpoch, train_members
+from digitcli.training.committee import OnEpoch, OnPart, train_members
 from digitcli.training.recipe import Recipe
 from digitcli.training.run import (
     Plan,
@@ -113,13 +113,14 @@ def search(
     jobs: int | None = None,
     scheduler: str | None = None,
     on_epoch: OnEpoch | None = None,
+    on_part: OnPart | None = None,
 ) -> list[Trial]:
     """Train a network with the recipe of `plan` and `count` - 1 others near it.
 
     All start with the same seed and are judged by the same validation images; the test images take
-    no part. The parameters are those of `train_model`, and `on_epoch` receives the number of a
-    trial, from 0. The checkpoint of the best is left as that of the (first) network of the plan,
-    which `train_model` need then not train again.
+    no part. The parameters are those of `train_model`; `on_epoch` and `on_part` receive the number
+    of a trial, from 0. The checkpoint of the best is left as that of the (first) network of the
+    plan, which `train_model` need then not train again.
 
     Raises
     ------
@@ -145,7 +146,9 @@ def search(
             dataset, alone, beside, resume or scheduler is not None, checkpoint_interval
         )
         members.append(replace(member, may_diverge=True))
-    states = train_members(data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch)
+    states = train_members(
+        data, members, jobs=jobs, scheduler=scheduler, on_epoch=on_epoch, on_part=on_part
+    )
     trials = [
         _trial(number, recipe, strength, state)
         for number, ((recipe, strength), state) in enumerate(zip(drawn, states, strict=True), 1)

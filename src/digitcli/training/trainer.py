@@ -29,6 +29,9 @@ PARTS = 4
 
 _TINY = 1e-37
 
+USUAL_RATE = 0.1
+"""A learning rate with which networks of any recipe learn."""
+
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
@@ -131,6 +134,7 @@ def train(
     patience: int,
     threads: int = 1,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_part: Callable[[float], None] | None = None,
     on_state: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
     """Train from `state` to the end of `recipe`, or until validation loss stops falling.
@@ -154,6 +158,8 @@ def train(
         Threads that distort the images of the next epoch.
     on_epoch : callable, optional
         Receives the record of each epoch.
+    on_part : callable, optional
+        Receives how many epochs are done, several times in each.
     on_state : callable, optional
         Receives the state after each epoch; it is never changed afterwards.
 
@@ -188,7 +194,7 @@ def train(
                     break
                 labels = any_digit(labels, state.epoch)
                 started = time.perf_counter()
-                training_loss = learner.run_epoch(images, labels, state.epoch)
+                training_loss = learner.run_epoch(images, labels, state.epoch, on_part)
                 seconds = time.perf_counter() - started
                 loss, accuracy = _validate(learner.network, validation, data.validation.labels)
                 record = EpochRecord(
@@ -295,13 +301,21 @@ class _Learner:
         )
         self.network = state.network
 
-    def run_epoch(self, images: Float32Array, labels: NDArray[np.uint8], epoch: int) -> float:
+    def run_epoch(
+        self,
+        images: Float32Array,
+        labels: NDArray[np.uint8],
+        epoch: int,
+        on_part: Callable[[float], None] | None = None,
+    ) -> float:
         """Take one step for each mini-batch, keep the weights, and return the mean loss."""
         loss = 0.0
         parts = _parts(labels, self._recipe.batch_size)
         for index, part in enumerate(parts):
             rate = self._recipe.learning_rate(epoch + index / len(parts))
             loss += self._fit(images[part], labels[part], rate)
+            if on_part is not None:
+                on_part(epoch + (index + 1) / len(parts))
         self.network = Network(
             tuple(weight.copy() for weight in self._classifier.coefs_),
             tuple(bias.copy() for bias in self._classifier.intercepts_),
@@ -321,12 +335,12 @@ class _Learner:
                 warnings.simplefilter("ignore")  # that one pass does not converge, and overflow
                 self._classifier.fit(images, labels)
         except ValueError as error:
-            raise _diverged(learning_rate) from error
+            raise _diverged(self._recipe) from error
         if self._classifier.n_iter_ < 1:  # `fit` answers Ctrl-C with a warning
             raise KeyboardInterrupt
         loss = float(self._classifier.loss_)
         if not np.isfinite(loss):
-            raise _diverged(learning_rate)
+            raise _diverged(self._recipe)
         return loss * len(labels)
 
 
@@ -345,10 +359,11 @@ def _parts(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:
     return [slice(0, len(labels))]
 
 
-def _diverged(learning_rate: float) -> TrainingError:
+def _diverged(recipe: Recipe) -> TrainingError:
+    rate = recipe.learning_rate_init
     return TrainingError(
-        f"training diverged: the loss is no longer a number at learning rate {learning_rate:.3g}; "
-        f"try a lower one, such as --learning-rate {learning_rate / 4:.2g}"
+        f"training diverged: the loss is no longer a number at learning rate {rate:.3g}; "
+        f"try a lower one, such as --learning-rate {min(rate / 4, USUAL_RATE):.2g}"
     )
 
 

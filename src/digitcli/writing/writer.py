@@ -99,7 +99,11 @@ class Person(NamedTuple):
 
 
 def write_digits(
-    count: int, *, seed: int, stretch: float = 1.0
+    count: int,
+    *,
+    seed: int,
+    stretch: float = 1.0,
+    on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Write digits in the hands of many people.
 
@@ -110,13 +114,19 @@ def write_digits(
         Of the people and all that they write.
     stretch : float
         How far habits go, against those that networks learn from.
+    on_progress : callable, optional
+        Receives the number of digits written so far.
 
     Returns
     -------
     (ndarray of uint8, shape (count, 28, 28), ndarray of uint8, shape (count,))
         Digits in the form of MNIST, and which they are.
     """
-    written = list(_written(count, seed=seed, stretch=stretch))
+    written = []
+    for one in _written(count, seed=seed, stretch=stretch):
+        written.append(one)
+        if on_progress is not None:
+            on_progress(len(written))
     return np.stack([image for image, _, _ in written]), np.array(
         [digit for _, digit, _ in written], np.uint8
     )
