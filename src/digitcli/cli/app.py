@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -149,6 +150,8 @@ def run(arguments: list[str]) -> int:
             return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return _fail("there are too many open files; raise the limit (ulimit -n)")
         if isinstance(error, OSError) and error.filename is None:
             _silence(sys.stdout)  # what is buffered would fail again
             return _fail_to_write(error)
@@ -177,10 +180,14 @@ def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
 
 def _silence(stream: object) -> None:
     """Point a stream whose reader has gone at nothing, so that no later flush complains."""
+    try:
+        nothing = open(os.devnull, "w")  # noqa: SIM115
+    except OSError:  # for want of open files; Python does without a stream too
+        nothing = None
     if stream is sys.stdout:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = nothing
     else:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = nothing
 
 
 class _CtrlC:
