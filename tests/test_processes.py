@@ -136,9 +136,10 @@ def test_they_end_with_a_killed_parent_whatever_the_default_method(
         capture_output=True,
         text=True,
         timeout=60,
-        env=clean_environment(tmp_path) | {"PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
+        env=clean_environment(tmp_path) | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert result.returncode == -9, result.stderr
+    assert result.stderr == ""
     assert len(result.stdout.split()) == 2
 
 
@@ -166,5 +167,4 @@ def test_too_few_open_files_end_in_one_line(tmp_path: Path, files: int, jobs: st
         assert files <= (8 if jobs == "1" else 48)
         assert result.stdout == ""
         assert len(result.stderr.splitlines()) == 1, result.stderr
-        assert "oo many open files" in result.stderr
-        assert "ulimit" in result.stderr
+        assert "too many open files" in result.stderr

@@ -64,6 +64,7 @@ class Processes(Generic[T]):
         self._closing = threading.Lock()
         self._closed = False
         with _told_when_there_is_no_room():
+            _start_tracker()
             _check_room(_FILES + _FILES_EACH * jobs)
             self._context = _Context()
             self._messages = None if on_message is None else _Messages(self._context, on_message)
@@ -178,6 +179,26 @@ class _Messages:
     def close(self) -> None:
         self._writer.close()
         self._listener.join(timeout=5)  # whoever else was forked meanwhile may hold the pipe open
+
+
+def _start_tracker() -> None:
+    """Start the library's process that clears up after this one, before Ctrl-C is held back.
+
+    It would warn, on stderr, of what a killed program has left to clear up.
+    """
+    if sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        before = os.environ.get("PYTHONWARNINGS")
+        quiet = "ignore:resource_tracker:UserWarning"
+        os.environ["PYTHONWARNINGS"] = quiet if before is None else f"{before},{quiet}"
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONWARNINGS"]
+            else:
+                os.environ["PYTHONWARNINGS"] = before
 
 
 def _check_room(files: int) -> None:

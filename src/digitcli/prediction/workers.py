@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import Final, Generic
 
+from digitcli.errors import DigitcliError
 from digitcli.paths import printable
 from digitcli.prediction.paths import Burst, path_of
 from digitcli.prediction.readings import PATIENCE, A, Reading
@@ -20,6 +22,9 @@ _FIRST_PART: Final = 16
 
 _TRIES: Final = 3
 """Processes that a lone input may take with it before it is blamed for it."""
+
+_STARTS: Final = 10
+"""Processes in a row that may die before they have anything to do."""
 
 _Done = tuple[list[A], float]
 """What came of a part, and the seconds it took."""
@@ -105,19 +110,32 @@ class _Pool(Generic[A]):
         """Answer a part in a process of its own, input by input if even that one dies."""
         start = time.monotonic()
         for _ in range(_TRIES if len(part) == 1 else 1):
-            if self._careful is None:
-                self._careful = Processes(1, self._reading)
-            try:
-                return self._careful.submit(_answer, part).result()
-            except BrokenProcessPool:
-                self._careful.close()
-                self._careful = None
+            careful = self._lone_process()
+            with contextlib.suppress(BrokenProcessPool):
+                return careful.submit(_answer, part).result()
         if len(part) > 1:
             answers = [one for item in part for one in self._answer_carefully([item])[0]]
             return answers, time.monotonic() - start
         path = path_of(part[0])
         reason = f"{printable(path)} ends every process that reads it; save the image again"
         return [self._reading.failed(path, reason)], 0.0
+
+    def _lone_process(self) -> Processes[Reading[A]]:
+        """Return the process that does one part at a time, ready for it."""
+        for _ in range(_STARTS):
+            if self._careful is None:
+                self._careful = Processes(1, self._reading)
+            try:
+                self._careful.submit(_answer, []).result()
+            except BrokenProcessPool:
+                self._careful.close()
+                self._careful = None
+            else:
+                return self._careful
+        raise DigitcliError(
+            f"the system ended {_STARTS} processes in a row as they started, most likely for want "
+            "of memory; use fewer --jobs"
+        )
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
