@@ -27,7 +27,7 @@ HANG_SECONDS = 120
 LEFT_SECONDS = 20
 """After which a process that still lives counts as left behind."""
 
-PICTURES = 1000
+PICTURES = 200
 DIGIT = "5"
 COMMANDS = {
     "predict": ("predict", "--jobs", "2"),

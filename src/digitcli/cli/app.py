@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any, Final, NoReturn, get_type_hints
@@ -87,7 +88,19 @@ def _digitcli(
 
 def main() -> NoReturn:
     """Run the program on ``sys.argv`` and end the process with its exit code."""
-    sys.exit(_flush(run(sys.argv[1:])))
+    arguments = sys.argv[1:]
+    if sys.platform == "win32":
+        arguments = list(expanded(arguments))
+    sys.exit(_flush(run(arguments)))
+
+
+def expanded(arguments: list[str]) -> Iterator[str]:
+    """Put the files that match in place of patterns such as ``*.png``, as a Unix shell does."""
+    from glob import glob, has_magic
+
+    for argument in arguments:
+        matches = sorted(glob(argument)) if has_magic(argument) else []  # noqa: PTH207 - Path respells
+        yield from matches or [argument]
 
 
 def _flush(code: int) -> int:
@@ -95,11 +108,10 @@ def _flush(code: int) -> int:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        _silence(sys.stdout)
     except (OSError, ValueError) as error:
         _silence(sys.stdout)
-        code = _fail_to_write(error)
+        if not _is_closed_pipe(error):
+            code = _fail_to_write(error)
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
@@ -123,9 +135,6 @@ def run(arguments: list[str]) -> int:
         return int(app(arguments, prog_name="digitcli", standalone_mode=False) or ExitCode.OK)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        _silence(sys.stdout)
-        return ExitCode.OK
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # what Click makes of it
             return ExitCode.OK
@@ -139,6 +148,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if ctrl_c.came:
             return ExitCode.INTERRUPTED
+        if _is_closed_pipe(error):
+            _silence(sys.stdout)
+            return ExitCode.OK
         # Typer's usage errors come from a copy of Click that is private to it.
         if callable(format_message := getattr(error, "format_message", None)):
             context = getattr(error, "ctx", None)
@@ -162,6 +174,13 @@ def run(arguments: list[str]) -> int:
             f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
             "(DIGITCLI_DEBUG=1 shows where it happened)"
         )
+
+
+def _is_closed_pipe(error: Exception) -> bool:
+    """Whether nobody reads the output any more; Windows calls that an invalid argument."""
+    if sys.platform == "win32" and isinstance(error, OSError):
+        return error.errno in (errno.EPIPE, errno.EINVAL) and error.filename is None
+    return isinstance(error, BrokenPipeError)
 
 
 def _fail_to_write(error: Exception) -> ExitCode:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from digitcli.errors import ImageError
@@ -22,6 +23,15 @@ _EXPLAINS = "digitcli explains"
 """Keyword of the text in an explanation that says which picture it is about."""
 
 
+def name_for(path: PurePath) -> str:
+    """Return a file name, on any system, that holds the whole of a path."""
+    name = "_".join(part for part in path.relative_to(path.anchor).parts if part != "..")
+    name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
+    if isinstance(path, PureWindowsPath):
+        name = re.sub(r'[<>:"|?*]', "_", name)
+    return name or "stdin"
+
+
 class Explanations:
     """The folder with the explanations of one run."""
 
@@ -36,8 +46,7 @@ class Explanations:
         ``a/b.png`` and ``a_b.png``. It replaces an earlier explanation of the same picture, and
         never another file.
         """
-        name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
-        name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
+        name = name_for(Path(path))
         picture = str(Path(path).absolute()).encode("ascii", "backslashreplace").decode()
         if path == "-":
             name = picture = "stdin"
