@@ -20,6 +20,8 @@ from digitcli.data.dataset import Dataset
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, links and pipes of POSIX")
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 HIDDEN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")

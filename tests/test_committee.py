@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Run, clean_environment, load_digits
+from conftest import Run, clean_environment, load_digits, posix
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
@@ -111,6 +111,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@posix
 def test_a_killed_committee_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, committee: tuple[Path, str]
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_killed_committee_continues_to_the_same_model(
     assert {path.name for path in tmp_path.iterdir()} == {"model.joblib"}
 
 
+@posix
 def test_ctrl_c_saves_the_members_as_far_as_they_are(tmp_path: Path) -> None:
     process = start(tmp_path, "--epochs", "8000", "--patience", "8000")
     while process.poll() is None and len(list(tmp_path.glob("*.checkpoint"))) < 2:

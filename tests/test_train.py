@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Run, clean_environment, load_digits
+from conftest import Run, clean_environment, load_digits, posix
 from digitcli.cli import train as cli_train
 from digitcli.cli.environment import Environment
 from digitcli.cli.training_display import show_training
@@ -189,6 +189,7 @@ def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_pat
     assert load_model(tmp_path / "model.joblib").metadata["data"]["test_images"] == 0
 
 
+@posix
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_best_model_so_far(tmp_path: Path, kind: signal.Signals) -> None:
     process = subprocess.Popen(
