@@ -61,6 +61,8 @@ class Processes(Generic[T]):
     def __init__(
         self, jobs: int, shared: T, *, on_message: Callable[[Any], None] | None = None
     ) -> None:
+        if sys.platform == "win32":
+            jobs = min(jobs, 61)  # what Windows can wait for
         self._closing = threading.Lock()
         self._closed = False
         with _told_when_there_is_no_room():
