@@ -108,6 +108,19 @@ def test_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     ended.set()
 
 
+def test_no_room_for_a_thread_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    processes = Processes(2, SHARED)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(DigitcliError, match=r"can't start new thread; use fewer --jobs"):
+            processes.submit(add, 1)
+        processes.close()
+    assert multiprocessing.active_children() == []
+
+
 PARENT = """
 import multiprocessing, os, sys, time
 if __name__ == "__main__":

@@ -97,7 +97,9 @@ class Processes(Generic[T]):
             self._closed = True
             self._context.kill()
         # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(RuntimeError):  # its thread could not start
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        self._context.join()
         if self._messages is not None:
             self._messages.close()
 
@@ -133,6 +135,11 @@ class _Context(SpawnContext):
         for process in self._started:
             if process.pid is not None:
                 process.kill()
+
+    def join(self) -> None:
+        for process in self._started:
+            if process.pid is not None:
+                process.join()
 
 
 class _Shared(Generic[T]):
@@ -214,9 +221,12 @@ def _check_room(files: int) -> None:
 def _told_when_there_is_no_room() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        limit = "-n" if error.errno in (errno.EMFILE, errno.ENFILE) else "-u"
-        reason = (error.strerror or str(error)).lower()
+    except BrokenProcessPool:
+        raise
+    except (OSError, RuntimeError) as error:  # Python's word for a thread that cannot start
+        limits = {errno.EMFILE: "-n", errno.ENFILE: "-n", errno.ENOMEM: "-v"}
+        limit = limits.get(getattr(error, "errno", None) or 0, "-u")
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise DigitcliError(
             f"the processes cannot be started: {reason}; use fewer --jobs, or raise the limit "
             f"(ulimit {limit})"

@@ -164,6 +164,8 @@ def run(arguments: list[str]) -> int:
             raise
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return _fail("there are too many open files; raise the limit (ulimit -n)")
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return _fail("there are too many threads; raise the limits (ulimit -u, ulimit -v)")
         if isinstance(error, OSError) and error.filename is None:
             _silence(sys.stdout)  # what is buffered would fail again
             return _fail_to_write(error)

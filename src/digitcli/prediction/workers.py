@@ -117,7 +117,10 @@ class _Pool(Generic[A]):
             answers = [one for item in part for one in self._answer_carefully([item])[0]]
             return answers, time.monotonic() - start
         path = path_of(part[0])
-        reason = f"{printable(path)} ends every process that reads it; save the image again"
+        reason = (
+            f"{printable(path)} ends every process that reads it; save the image again, or see "
+            "whether memory is short"
+        )
         return [self._reading.failed(path, reason)], 0.0
 
     def _lone_process(self) -> Processes[Reading[A]]:
