@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,20 @@ def test_no_room_for_a_thread_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch)
             processes.submit(add, 1)
         processes.close()
     assert multiprocessing.active_children() == []
+
+
+def test_a_death_at_the_start_is_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts a process writes to it, so that its death may be met as a broken pipe."""
+
+    def start(process: SpawnProcess) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    with Processes(2, SHARED) as processes:
+        with monkeypatch.context() as patched:
+            patched.setattr(SpawnProcess, "start", start)
+            with pytest.raises(BrokenProcessPool, match="died as it started"):
+                processes.submit(add, 1)
+        assert processes.submit(add, 1).result() == 4951
 
 
 PARENT = """

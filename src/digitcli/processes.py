@@ -223,6 +223,8 @@ def _told_when_there_is_no_room() -> Iterator[None]:
         yield
     except BrokenProcessPool:
         raise
+    except BrokenPipeError:
+        raise BrokenProcessPool("a process died as it started") from None
     except (OSError, RuntimeError) as error:  # Python's word for a thread that cannot start
         limits = {errno.EMFILE: "-n", errno.ENFILE: "-n", errno.ENOMEM: "-v"}
         limit = limits.get(getattr(error, "errno", None) or 0, "-u")

@@ -131,11 +131,11 @@ def _train_in_processes(
     on_epoch: OnEpoch | None,
 ) -> list[TrainingState]:
     with Processes(jobs, data, on_message=partial(_hear, on_epoch)) as processes:
-        futures = [
-            processes.submit(_train_in_worker, index, member, threads)
-            for index, member in enumerate(members)
-        ]
         try:
+            futures = [
+                processes.submit(_train_in_worker, index, member, threads)
+                for index, member in enumerate(members)
+            ]
             ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in ended:
                 future.result()
