@@ -24,6 +24,8 @@ from warm_start import ONE_THREAD, Request, WarmStart
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, links and pipes of POSIX")
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SLOW = {

@@ -127,3 +127,11 @@ def test_two_fetches_and_a_few_faulty_servers(monkeypatch: pytest.MonkeyPatch) -
     rng = random.Random(7)
     check([faulty_servers.kills(3, rng), faulty_servers.together(1, rng)])
     check(faulty_servers.faults(2, rng, names=("cut", "gzip_bomb")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+@pytest.mark.parametrize("blow", ["SIGKILL of a worker", "SIGKILL of the first process"])
+def test_killed_processes_lose_nothing(blow: str) -> None:
+    import kill_processes
+
+    check([kill_processes.often("predict", blow, 1, random.Random(7))])

@@ -16,6 +16,7 @@ import pytest
 import requests  # noqa: F401
 
 import servers
+from conftest import posix
 from digitcli.data import hosts, mnist
 from digitcli.data.download import CHUNK, FetchedFile, Limits, Mirror, RemoteFile, check, fetch
 from digitcli.data.idx import write_idx
@@ -282,6 +283,7 @@ def test_offline_uses_what_is_there_and_folders_but_no_server(
         assert not server.requests
 
 
+@posix
 def test_a_file_url_names_a_folder(
     files: list[RemoteFile], source: Path, folder: Path, tmp_path: Path
 ) -> None:

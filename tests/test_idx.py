@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import posix
 from digitcli.data.idx import MAX_BYTES, load_idx_pair, read_idx, write_idx
 from digitcli.errors import DataError
 
@@ -108,6 +109,7 @@ def test_a_file_of_several_gzip_members_and_padding_is_read(tmp_path: Path) -> N
     assert read_idx(tmp_path / "labels.gz", ndim=1).tolist() == [97, 98, 99]
 
 
+@posix
 @pytest.mark.parametrize("kind", ["missing", "folder", "fifo", "unreadable"])
 def test_what_is_no_regular_file_is_an_error(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "thing"

@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from conftest import posix
 from digitcli.data.sources import is_name, load_dataset
 from digitcli.errors import ExitCode
 from digitcli.model.modelfile import is_shipped, load_model
@@ -65,6 +66,7 @@ def test_lists_from_windows_end_in_carriage_returns(digitcli: Run, tmp_path: Pat
     assert [line.split("\t")[:2] for line in result.stdout.splitlines()] == [["photo.jpg", "4"]] * 2
 
 
+@posix
 def test_a_link_that_leads_nowhere_hides_no_other_picture(digitcli: Run, tmp_path: Path) -> None:
     folder = tmp_path / "f"
     folder.mkdir()

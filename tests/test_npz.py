@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import posix
 from digitcli.data.dataset import LONGEST_PATH, Dataset, load_npz
 from digitcli.data.sources import load_dataset
 from digitcli.errors import DataError
@@ -152,6 +153,7 @@ def test_a_file_that_lies_is_refused_in_little_time_and_memory(
     assert not Path("mark").exists()
 
 
+@posix
 @pytest.mark.parametrize("kind", ["missing", "folder", "fifo"])
 def test_what_is_no_regular_file_is_an_error(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "thing.npz"

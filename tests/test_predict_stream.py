@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import posix
 from digitcli.errors import DigitcliError, ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
@@ -283,11 +284,13 @@ def test_an_image_in_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert refused.reason.startswith("the image on stdin is larger than")
 
 
+@posix
 def test_a_stream_without_line_ends_is_no_list_of_paths() -> None:
     with open("/dev/zero", "rb") as zeros, pytest.raises(DigitcliError, match="--stdin-image"):
         next(stream_paths(zeros.fileno()))
 
 
+@posix
 def test_folders_are_listed_sorted_and_links_to_folders_not_followed(tmp_path: Path) -> None:
     for name in ("b/2", "b/1", "a/3", "c", ".hidden", "b/.hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import Run, clean_environment, load_digits
+from conftest import Run, clean_environment, load_digits, posix
 from digitcli.data.dataset import Dataset
 from digitcli.errors import ExitCode, TrainingError
 from digitcli.model.modelfile import read_plain, write_plain
@@ -57,6 +57,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.mark.slow("processes")
+@posix
 def test_a_killed_training_continues_to_the_same_model(
     digitcli: Run, tmp_path: Path, undisturbed: bytes
 ) -> None:

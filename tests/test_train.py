@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Run, clean_environment, load_digits
+from conftest import Run, clean_environment, load_digits, posix
 from digitcli.cli.environment import Environment
 from digitcli.cli.training_display import Shown, show_training
 from digitcli.cli.training_options import RecipeName
@@ -195,6 +195,7 @@ def test_pictures_in_a_folder_are_preprocessed_on_the_way(digitcli: Run, tmp_pat
 
 
 @pytest.mark.slow("processes")
+@posix
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_best_model_so_far(tmp_path: Path, kind: signal.Signals) -> None:
     process = subprocess.Popen(

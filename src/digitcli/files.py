@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import re
 import shutil
@@ -16,9 +15,12 @@ from typing import BinaryIO
 from digitcli.errors import DigitcliError
 
 # Windows has no flock, but refuses to delete a file that is open, which serves as well.
-_HAS_FLOCK: bool = importlib.util.find_spec("fcntl") is not None
-if _HAS_FLOCK:
+try:
     import fcntl
+except ImportError:
+    _HAS_FLOCK = False
+else:
+    _HAS_FLOCK = True
 
 _TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{16}\.digitcli$")
 
@@ -54,6 +56,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+                if not _HAS_FLOCK:
+                    file.close()  # Windows moves no file that is open
                 temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)

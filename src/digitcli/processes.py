@@ -1,25 +1,294 @@
-"""What processes that work for another one do, whatever starts them."""
+"""Processes that work for this one: started and ended here, in one way on every system.
+
+They are those of `concurrent.futures`, started as new interpreters ("spawn"): these inherit no
+locks, threads or signal handlers, and no system or version of Python has another default.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import pickle
+import signal
+import sys
 import threading
-import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any, Final, Generic, TypeVar
+
+from digitcli.errors import DigitcliError
+
+__all__ = ["BrokenProcessPool", "Processes"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_FILES: Final = 32
+"""Open files that are needed to start, here and in each process."""
+
+_FILES_EACH: Final = 3
+"""Open files that each process takes here."""
+
+_ALIGNMENT: Final = 64
+"""Of arrays in shared memory, in bytes: the width of a cache line."""
+
+
+class Processes(Generic[T]):
+    """Up to `jobs` processes that call functions on one object, which all of them hold.
+
+    Each starts when there is work for it. When one of them dies, all are ended, and what they were
+    at raises `BrokenProcessPool`. None outlives this process, however it ends.
+
+    Parameters
+    ----------
+    jobs : int
+    shared : object
+        First argument of every call. Its arrays are read-only there, and in memory only once.
+    on_message : callable, optional
+        Receives what functions tell, in a thread of its own; functions then also take ``tell``.
+
+    Raises
+    ------
+    DigitcliError
+        When the system has no room for them.
+    """
+
+    def __init__(
+        self, jobs: int, shared: T, *, on_message: Callable[[Any], None] | None = None
+    ) -> None:
+        if sys.platform == "win32":
+            jobs = min(jobs, 61)  # what Windows can wait for
+        self._closing = threading.Lock()
+        self._closed = False
+        with _told_when_there_is_no_room():
+            _start_tracker()
+            _check_room(_FILES + _FILES_EACH * jobs)
+            self._context = _Context()
+            self._messages = None if on_message is None else _Messages(self._context, on_message)
+            channel = None if self._messages is None else self._messages.channel
+            self._executor = ProcessPoolExecutor(
+                jobs, self._context, _prepare, (_Shared(self._context, shared), channel)
+            )
+
+    def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
+        """Let a process return ``function(shared, *arguments)``.
+
+        Raises
+        ------
+        BrokenProcessPool
+            When the processes are gone.
+        DigitcliError
+            When the system has no room for another one.
+        """
+        with self._closing:
+            if self._closed:
+                raise BrokenProcessPool("the processes have been ended")
+            with _told_when_there_is_no_room():
+                return self._executor.submit(_call, function, arguments)
+
+    def close(self) -> None:
+        """End the processes, whatever they are at, and hear what they still had to tell."""
+        with self._closing:
+            self._closed = True
+            self._context.kill()
+        # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
+        with contextlib.suppress(RuntimeError):  # its thread could not start
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        self._context.join()
+        if self._messages is not None:
+            self._messages.close()
+
+    def __enter__(self) -> Processes[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Process(SpawnProcess):
+    def start(self) -> None:
+        with _without_ctrl_c():
+            super().start()
+
+    def terminate(self) -> None:
+        self.kill()  # a library that computes may be deaf to anything else
+
+
+class _Context(SpawnContext):
+    """Knows the processes that it starts, so that no other one of this program is ever ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[_Process] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
+        process = _Process(*arguments, **options)
+        self._started.append(process)
+        return process
+
+    def kill(self) -> None:
+        for process in self._started:
+            if process.pid is not None:
+                process.kill()
+
+    def join(self) -> None:
+        for process in self._started:
+            if process.pid is not None:
+                process.join()
+
+
+class _Shared(Generic[T]):
+    """An object in memory that all processes see; it is gone with the last of them."""
+
+    def __init__(self, context: SpawnContext, thing: T) -> None:
+        buffers: list[pickle.PickleBuffer] = []
+        head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+        parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
+        self._places: list[tuple[int, int]] = []
+        end = 0
+        for part in parts:
+            start = -(-end // _ALIGNMENT) * _ALIGNMENT
+            end = start + part.nbytes
+            self._places.append((start, end))
+        self._block: Any = context.RawArray("B", end)
+        view = memoryview(self._block).cast("B")
+        for part, (start, end) in zip(parts, self._places, strict=True):
+            view[start:end] = part
+
+    def get(self) -> T:
+        view = memoryview(self._block).cast("B").toreadonly()
+        head, *buffers = (view[start:end] for start, end in self._places)
+        thing: T = pickle.loads(head, buffers=buffers)
+        return thing
+
+
+class _Messages:
+    """Hears what processes tell, as long as one of them is there."""
+
+    def __init__(self, context: SpawnContext, on_message: Callable[[Any], None]) -> None:
+        self._reader, self._writer = context.Pipe(duplex=False)
+        self.channel = self._writer, context.Lock()
+        self._on_message = on_message
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._reader.recv()
+            except (EOFError, OSError):
+                return
+            self._on_message(message)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._listener.join(timeout=5)  # whoever else was forked meanwhile may hold the pipe open
+
+
+def _start_tracker() -> None:
+    """Start the library's process that clears up after this one, before Ctrl-C is held back.
+
+    It would warn, on stderr, of what a killed program has left to clear up.
+    """
+    if sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        before = os.environ.get("PYTHONWARNINGS")
+        quiet = "ignore:resource_tracker:UserWarning"
+        os.environ["PYTHONWARNINGS"] = quiet if before is None else f"{before},{quiet}"
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONWARNINGS"]
+            else:
+                os.environ["PYTHONWARNINGS"] = before
+
+
+def _check_room(files: int) -> None:
+    """Open as many files, for a program that runs out of them half-way shows tracebacks."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(files):
+            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+
+
+@contextlib.contextmanager
+def _told_when_there_is_no_room() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise
+    except BrokenPipeError:
+        raise BrokenProcessPool("a process died as it started") from None
+    except (OSError, RuntimeError) as error:  # Python's word for a thread that cannot start
+        limits = {errno.EMFILE: "-n", errno.ENFILE: "-n", errno.ENOMEM: "-v"}
+        limit = limits.get(getattr(error, "errno", None) or 0, "-u")
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise DigitcliError(
+            f"the processes cannot be started: {reason}; use fewer --jobs, or raise the limit "
+            f"(ulimit {limit})"
+        ) from None
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Hold Ctrl-C back from processes that start meanwhile: they would show tracebacks."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # Processes inherit that it is ignored.
+        ignore = ctypes.windll.kernel32.SetConsoleCtrlHandler
+        ignore(None, True)
+        try:
+            yield
+        finally:
+            ignore(None, False)
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# In each process ---------------------------------------------------------------------------------
+
+_sent: _Shared[Any]
+_channel: tuple[Any, Any] | None
+
+
+def _prepare(shared: _Shared[Any], channel: tuple[Any, Any] | None) -> None:
+    global _sent, _channel
+    _sent, _channel = shared, channel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides when to end
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _call(function: Callable[..., R], arguments: tuple[Any, ...]) -> R:
+    options = {} if _channel is None else {"tell": _tell}
+    return function(_held(), *arguments, **options)
 
 
 @cache
-def end_with_parent() -> None:
-    """End this process when its parent has ended, however that came about.
+def _held() -> Any:
+    """Return the shared object; made by the first call, so that what goes wrong is its error."""
+    return _sent.get()
 
-    A killed parent cannot tell its children, and forked ones hold each other's pipes open, which
-    then say nothing either.
-    """
-    parent = os.getppid()
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _tell(message: Any) -> None:
+    if _channel is not None:
+        writer, lock = _channel
+        with lock, contextlib.suppress(OSError):  # the first process is about to end this one
+            writer.send(message)

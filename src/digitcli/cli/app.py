@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any, Final, NoReturn, get_type_hints
@@ -93,7 +95,19 @@ def _digitcli(
 
 def main() -> NoReturn:
     """Run the program on ``sys.argv`` and end the process with its exit code."""
-    sys.exit(_flush(run(sys.argv[1:])))
+    arguments = sys.argv[1:]
+    if sys.platform == "win32":
+        arguments = list(expanded(arguments))
+    sys.exit(_flush(run(arguments)))
+
+
+def expanded(arguments: list[str]) -> Iterator[str]:
+    """Put the files that match in place of patterns such as ``*.png``, as a Unix shell does."""
+    from glob import glob, has_magic
+
+    for argument in arguments:
+        matches = sorted(glob(argument)) if has_magic(argument) else []  # noqa: PTH207 - Path respells
+        yield from matches or [argument]
 
 
 def _flush(code: int) -> int:
@@ -101,11 +115,10 @@ def _flush(code: int) -> int:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        _silence(sys.stdout)
     except (OSError, ValueError) as error:
         _silence(sys.stdout)
-        code = _fail_to_write(error)
+        if not _is_closed_pipe(error):
+            code = _fail_to_write(error)
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
@@ -129,9 +142,6 @@ def run(arguments: list[str]) -> int:
         return int(app(arguments, prog_name="digitcli", standalone_mode=False) or ExitCode.OK)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        _silence(sys.stdout)
-        return ExitCode.OK
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # what Click makes of it
             return ExitCode.OK
@@ -145,6 +155,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if ctrl_c.came:
             return ExitCode.INTERRUPTED
+        if _is_closed_pipe(error):
+            _silence(sys.stdout)
+            return ExitCode.OK
         # Typer's usage errors come from a copy of Click that is private to it.
         if callable(format_message := getattr(error, "format_message", None)):
             context = getattr(error, "ctx", None)
@@ -156,6 +169,10 @@ def run(arguments: list[str]) -> int:
             return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return _fail("there are too many open files; raise the limit (ulimit -n)")
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return _fail("there are too many threads; raise the limits (ulimit -u, ulimit -v)")
         if isinstance(error, OSError) and error.filename is None:
             _silence(sys.stdout)  # what is buffered would fail again
             return _fail_to_write(error)
@@ -166,6 +183,13 @@ def run(arguments: list[str]) -> int:
             f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
             "(DIGITCLI_DEBUG=1 shows where it happened)"
         )
+
+
+def _is_closed_pipe(error: Exception) -> bool:
+    """Whether nobody reads the output any more; Windows calls that an invalid argument."""
+    if sys.platform == "win32" and isinstance(error, OSError):
+        return error.errno in (errno.EPIPE, errno.EINVAL) and error.filename is None
+    return isinstance(error, BrokenPipeError)
 
 
 def _fail_to_write(error: Exception) -> ExitCode:
@@ -184,10 +208,14 @@ def _fail(message: str, code: ExitCode = ExitCode.FAILED) -> ExitCode:
 
 def _silence(stream: object) -> None:
     """Point a stream whose reader has gone at nothing, so that no later flush complains."""
+    try:
+        nothing = open(os.devnull, "w")  # noqa: SIM115
+    except OSError:  # for want of open files; Python does without a stream too
+        nothing = None
     if stream is sys.stdout:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = nothing
     else:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = nothing
 
 
 class _CtrlC:

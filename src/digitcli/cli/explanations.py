@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from digitcli.errors import ImageError
@@ -23,6 +24,15 @@ _EXPLAINS = "digitcli explains"
 """Keyword of the text in an explanation that says which picture it is about."""
 
 
+def name_for(path: PurePath) -> str:
+    """Return a file name, on any system, that holds the whole of a path."""
+    name = "_".join(part for part in path.relative_to(path.anchor).parts if part != "..")
+    name = name.encode("utf-8", "backslashreplace").decode().replace("\\", "_")
+    if isinstance(path, PureWindowsPath):
+        name = re.sub(r'[<>:"|?*]', "_", name)
+    return name or "stdin"
+
+
 class Explanations:
     """The folder with the explanations of one run."""
 
@@ -37,8 +47,7 @@ class Explanations:
         ``a/b.png`` and ``a_b.png``. It replaces an earlier explanation of the same picture, and
         never another file.
         """
-        name = "_".join(part for part in Path(path).parts if part not in ("/", "..")) or "stdin"
-        name = printable(name).replace("\\", "_")
+        name = printable(name_for(Path(path))).replace("\\", "_")
         picture = ascii(str(Path(path).absolute()))
         if path == "-" or path.startswith("-["):  # a page of it
             name = picture = f"stdin{path[1:]}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -22,6 +24,8 @@ MAX_PATH_BYTES = 1 << 20
 """A stream without any line end is refused after so much."""
 
 FOLDER_BURST = 256
+
+WINDOWS: bool = sys.platform == "win32"
 
 
 MAX_IMAGE_BYTES = 256 << 20
@@ -126,18 +130,32 @@ def stream_paths(descriptor: int, *, separator: bytes = b"\n") -> Iterator[Burst
                     "use --stdin-image for an image, -0 for NUL-separated paths"
                 )
             continue
-        if burst := [path for path in os.fsdecode(rest + whole).split(end) if path]:
-            yield _without_nul([_without_return(path) for path in burst])
+        if burst := _split(rest + whole, end):
+            yield burst
         rest = tail
     if rest:
-        yield _without_nul([_without_return(os.fsdecode(rest))])
+        yield _split(rest, end)
+
+
+def _split(data: bytes, end: str) -> Burst:
+    paths = [_without_return(path) for path in _decoded(data).split(end)]
+    return _without_nul([path for path in paths if path])
 
 
 def _without_return(path: str) -> str:
     """Return a path without the carriage return of a list from Windows, if that is a file."""
-    if path.endswith("\r") and not os.path.lexists(path) and os.path.lexists(path[:-1]):
+    if not path.endswith("\r"):
+        return path
+    if WINDOWS or (not os.path.lexists(path) and os.path.lexists(path[:-1])):
         return path[:-1]
     return path
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return os.fsdecode(data)
+    except UnicodeDecodeError:  # on Windows, where a path is text and a pipe may have older text
+        return data.decode("oem", "replace")
 
 
 def stream_image(stream: BinaryIO) -> Source | Unreadable:
@@ -213,13 +231,25 @@ def _list(folder: str) -> tuple[list[str], list[str]]:
     files, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if _is_hidden(entry):
                 continue
             if not _is_folder(entry):
                 files.append(entry.name)
             elif not entry.is_symlink():
                 folders.append(entry.name)
     return sorted(files), sorted(folders)
+
+
+def _is_hidden(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is not shown to users, as ``.DS_Store`` and ``Thumbs.db``."""
+    if entry.name.startswith("."):
+        return True
+    return WINDOWS and bool(_attributes(entry) & stat.FILE_ATTRIBUTE_HIDDEN)
+
+
+def _attributes(entry: os.DirEntry[str]) -> int:
+    attributes: int = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    return attributes
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

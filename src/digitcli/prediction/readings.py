@@ -6,6 +6,7 @@ that the same code serves them in this process, in others and on other machines.
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -137,6 +138,8 @@ def why(source: Source, error: Exception) -> str:
     """Return the line for an input that could not be read; not even a bug ends the stream."""
     if isinstance(error, ImageError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{source.name} cannot be read: too many open files; raise the limit (ulimit -n)"
     if os.environ.get("DIGITCLI_DEBUG"):
         raise error
     return (

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import queue
-import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Final, Generic
+from concurrent.futures import Future
+from typing import Final, Generic
 
+from digitcli.errors import DigitcliError
 from digitcli.paths import printable
 from digitcli.prediction.paths import Burst, path_of
 from digitcli.prediction.readings import PATIENCE, A, Reading
 from digitcli.prediction.stream import answer_bursts
-from digitcli.processes import end_with_parent
+from digitcli.processes import BrokenProcessPool, Processes
 
 _FIRST_PART: Final = 16
 """Inputs in a part until it is known how long they take."""
+
+_TRIES: Final = 3
+"""Processes that a lone input may take with it before it is blamed for it."""
+
+_STARTS: Final = 10
+"""Processes in a row that may die before they have anything to do."""
 
 _Done = tuple[list[A], float]
 """What came of a part, and the seconds it took."""
@@ -32,8 +34,14 @@ def answer_in_processes(reading: Reading[A], bursts: Iterable[Burst], *, jobs: i
     """Do what `answer_bursts` does in `jobs` processes.
 
     The bursts are read by a thread of their own, so that answers go out while it waits for more.
-    When a process dies, what it was at is done again, carefully: an input that kills its process
-    twice more becomes an error, and everything else is answered.
+    When a process dies, what all were at is done again by one that has nothing else to do. An input
+    that was alone with its process each time that three of them died becomes an error, and
+    everything else is answered.
+
+    Raises
+    ------
+    DigitcliError
+        When the system has no room for the processes.
     """
     pool = _Pool(reading, jobs)
     parts: queue.Queue[tuple[Burst, Future[_Done[A]] | None] | Exception | None]
@@ -67,27 +75,23 @@ def answer_in_processes(reading: Reading[A], bursts: Iterable[Burst], *, jobs: i
 
 
 class _Pool(Generic[A]):
-    """Processes that each hold the reading with its model; replaced when one of them dies."""
+    """Processes that answer parts of the inputs; replaced when one of them dies.
+
+    One more process is for the parts that were in work then. It has one at a time, so that its
+    death can be laid to that part.
+    """
 
     def __init__(self, reading: Reading[A], jobs: int) -> None:
         self._reading = reading
         self._jobs = jobs
-        self._executor = self._start(jobs)
-
-    def _start(self, jobs: int) -> ProcessPoolExecutor:
-        # A forked process shares the model and starts at once; elsewhere forking is not safe.
-        method = "fork" if sys.platform == "linux" else "spawn"
-        executor = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context(method), _prepare, (self._reading,)
-        )
-        executor.submit(os.getpid)  # starts them now, before there are threads or unsaid words
-        return executor
+        self._all = Processes(jobs, reading)
+        self._careful: Processes[Reading[A]] | None = None
 
     def submit(self, part: Burst) -> Future[_Done[A]] | None:
         """Hand out a part; None when the processes are gone."""
         try:
-            return self._executor.submit(_answer, part)
-        except RuntimeError:  # BrokenProcessPool is one
+            return self._all.submit(_answer, part)
+        except BrokenProcessPool:
             return None
 
     def result(self, part: Burst, future: Future[_Done[A]] | None) -> _Done[A]:
@@ -98,43 +102,53 @@ class _Pool(Generic[A]):
         except BrokenProcessPool:
             pass
         if self.submit([]) is None:
-            self._executor = self._start(self._jobs)
-        return self._answer_alone(part)
+            self._all.close()
+            self._all = Processes(self._jobs, self._reading)
+        return self._answer_carefully(part)
 
-    def _answer_alone(self, part: Burst) -> _Done[A]:
+    def _answer_carefully(self, part: Burst) -> _Done[A]:
         """Answer a part in a process of its own, input by input if even that one dies."""
         start = time.monotonic()
-        with contextlib.suppress(BrokenProcessPool), self._start(1) as alone:
-            return alone.submit(_answer, part).result()
+        for _ in range(_TRIES if len(part) == 1 else 1):
+            careful = self._lone_process()
+            with contextlib.suppress(BrokenProcessPool):
+                return careful.submit(_answer, part).result()
         if len(part) > 1:
-            answers = [one for item in part for one in self._answer_alone([item])[0]]
+            answers = [one for item in part for one in self._answer_carefully([item])[0]]
             return answers, time.monotonic() - start
         path = path_of(part[0])
-        reason = f"{printable(path)} ends every process that reads it; save the image again"
+        reason = (
+            f"{printable(path)} ends every process that reads it; save the image again, or see "
+            "whether memory is short"
+        )
         return [self._reading.failed(path, reason)], 0.0
+
+    def _lone_process(self) -> Processes[Reading[A]]:
+        """Return the process that does one part at a time, ready for it."""
+        for _ in range(_STARTS):
+            if self._careful is None:
+                self._careful = Processes(1, self._reading)
+            try:
+                self._careful.submit(_answer, []).result()
+            except BrokenProcessPool:
+                self._careful.close()
+                self._careful = None
+            else:
+                return self._careful
+        raise DigitcliError(
+            f"the system ended {_STARTS} processes in a row as they started, most likely for want "
+            "of memory; use fewer --jobs"
+        )
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        for process in multiprocessing.active_children():
-            process.kill()  # a just forked one still has our SIGTERM handler
-        # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        for processes in (self._all, self._careful):
+            if processes is not None:
+                processes.close()
 
 
-# In each process ---------------------------------------------------------------------------------
-
-_reading: Reading[Any]
-
-
-def _prepare(reading: Reading[Any]) -> None:
-    global _reading
-    _reading = reading
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent()
-
-
-def _answer(part: Burst) -> _Done[Any]:
+def _answer(reading: Reading[A], part: Burst) -> _Done[A]:
+    """Answer a part in one of the processes."""
     start = time.monotonic()
-    answers = list(answer_bursts(_reading, [part], first_batch=len(part)))
+    answers = list(answer_bursts(reading, [part], first_batch=len(part)))
     return answers, time.monotonic() - start

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import current_process, resource_tracker
-from multiprocessing.managers import SyncManager
 from typing import Any
 
 import numpy as np
 
 from digitcli.errors import TrainingError
-from digitcli.processes import end_with_parent
+from digitcli.processes import BrokenProcessPool, Processes
 from digitcli.training.checkpoint import Checkpoint
 from digitcli.training.recipe import Recipe
 from digitcli.training.trainer import (
@@ -92,9 +87,9 @@ def train_members(
 ) -> list[TrainingState]:
     """Train every member and return where each ended.
 
-    One member is trained in this process. Several are trained in `jobs` processes through joblib.
-    Each learns with one BLAS thread, so that equal inputs give equal weights on any number of
-    processors; those that are free distort images.
+    One member is trained in this process. Several are trained in `jobs` processes. Each learns with
+    one BLAS thread, so that equal inputs give equal weights on any number of processors; those that
+    are free distort images.
 
     Parameters
     ----------
@@ -119,63 +114,49 @@ def train_members(
     processors = cpu_count()
     if scheduler is not None:
         return _train_on_cluster(data, members, scheduler, on_epoch, on_part)
-    if len(members) == 1:
+    jobs = min(len(members), jobs or processors)
+    if jobs > 1:
+        hear = partial(_hear, on_epoch, on_part)
+        return _train_in_processes(data, members, jobs, max(1, processors // jobs), hear)
+    try:
         return [
             _train_member(
                 data,
-                members[0],
+                member,
                 processors,
-                None if on_epoch is None else partial(on_epoch, 0),
-                None if on_part is None else partial(on_part, 0),
+                on_epoch and partial(on_epoch, index),
+                on_part and partial(on_part, index),
             )
+            for index, member in enumerate(members)
         ]
+    except Interrupted:
+        if len(members) == 1:
+            raise
+        raise KeyboardInterrupt from None
 
-    from joblib import delayed
 
-    jobs = min(len(members), jobs or processors)
-    threads = max(1, processors // jobs)
-    with _reporting(on_epoch, on_part) as tell:
+def _train_in_processes(
+    data: TrainingData,
+    members: Sequence[Member],
+    jobs: int,
+    threads: int,
+    hear: Callable[[Any], None],
+) -> list[TrainingState]:
+    with Processes(jobs, data, on_message=hear) as processes:
         try:
-            return list(
-                _workers(jobs)(
-                    delayed(_train_in_worker)(data, index, member, threads, tell)
-                    for index, member in enumerate(members)
-                )
-            )
-        except Interrupted:  # with one job joblib trains here
-            raise KeyboardInterrupt from None
+            futures = [
+                processes.submit(_train_in_worker, index, member, threads)
+                for index, member in enumerate(members)
+            ]
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in ended:
+                future.result()
+            return [future.result() for future in futures]
         except BrokenProcessPool:
             raise TrainingError(
                 "the system ended a process that trained a network, most likely for want of "
                 "memory; the same command with --resume goes on, and needs less with --jobs 1"
             ) from None
-
-
-def _workers(jobs: int) -> Any:
-    """Start the processes that train; Ctrl-C waits for that, or they would show tracebacks."""
-    from joblib import Parallel, delayed
-
-    workers = Parallel(n_jobs=jobs)
-    with _without_ctrl_c():
-        workers(delayed(os.getpid)() for _ in range(jobs))  # joblib keeps them for what follows
-    return workers
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Hold Ctrl-C back; processes that are started meanwhile never see it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from joblib.externals.loky.backend import resource_tracker as joblib_tracker
-
-    for tracker in (resource_tracker, joblib_tracker):
-        tracker.ensure_running()  # joblib would start them, and that may let Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _train_on_cluster(
@@ -201,7 +182,7 @@ def _train_on_cluster(
             (data,),
             calls,
             given_up=given_up,
-            on_message=lambda message: _hear(message, on_epoch, on_part),
+            on_message=partial(_hear, on_epoch, on_part),
         )
     )
 
@@ -248,13 +229,6 @@ def _train_member(
 def _train_in_worker(
     data: TrainingData, index: int, member: Member, threads: int, tell: Callable[[Any], None]
 ) -> TrainingState:
-    if (
-        current_process().name != "MainProcess"
-        and threading.current_thread() is threading.main_thread()
-    ):
-        # A terminal sends Ctrl-C to the workers too; the first process ends them.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        end_with_parent()
     return _train_member(
         data,
         member,
@@ -264,7 +238,7 @@ def _train_in_worker(
     )
 
 
-def _hear(message: Any, on_epoch: OnEpoch | None, on_part: OnPart | None) -> None:
+def _hear(on_epoch: OnEpoch | None, on_part: OnPart | None, message: Any) -> None:
     """Pass on what `_train_in_worker` tells."""
     index, told = message
     if not isinstance(told, dict):
@@ -272,39 +246,3 @@ def _hear(message: Any, on_epoch: OnEpoch | None, on_part: OnPart | None) -> Non
             on_part(index, told)
     elif on_epoch is not None:
         on_epoch(index, EpochRecord(**told))
-
-
-@contextmanager
-def _reporting(on_epoch: OnEpoch | None, on_part: OnPart | None) -> Iterator[Callable[[Any], None]]:
-    """Give a function that other processes can call to report how far they are."""
-    manager = SyncManager()
-    manager.start(initializer=end_with_parent)
-    with manager:
-        queue = manager.Queue()
-
-        def listen() -> None:
-            while (message := _get(queue)) is not None:
-                _hear(message, on_epoch, on_part)
-
-        tell = partial(_put, queue)
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        try:
-            yield tell
-        finally:
-            tell(None)
-            listener.join(timeout=5)
-
-
-# Training goes on, unseen, when the process that holds the queue has been killed.
-
-
-def _get(queue: Any) -> Any:
-    with suppress(OSError, EOFError):
-        return queue.get()
-    return None
-
-
-def _put(queue: Any, message: Any) -> None:
-    with suppress(OSError, EOFError):
-        queue.put(message)

@@ -1,0 +1,199 @@
+"""Processes that work for this one: they are its own, and they end with it."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import clean_environment
+from digitcli.errors import DigitcliError
+from digitcli.processes import BrokenProcessPool, Processes
+
+
+def add(shared: Any, number: int) -> Any:
+    return shared["numbers"].sum() + number
+
+
+def is_writable(shared: Any) -> bool:
+    return bool(shared["numbers"].flags.writeable)
+
+
+def fail(shared: Any) -> None:
+    raise DigitcliError("no such number; give another")
+
+
+def die(shared: Any) -> None:
+    os._exit(1)
+
+
+def count(shared: Any, last: int, *, tell: Any) -> int:
+    for number in range(last):
+        tell(number)
+    return os.getpid()
+
+
+def sleep(shared: Any = None) -> None:
+    time.sleep(600)
+
+
+SHARED = {"numbers": np.arange(100), "none": np.zeros(0), "name": "digits"}
+
+
+def test_a_call_has_the_shared_object_and_its_arguments() -> None:
+    with Processes(2, SHARED) as processes:
+        futures = [processes.submit(add, number) for number in range(5)]
+        assert [future.result() for future in futures] == [4950 + number for number in range(5)]
+        assert processes.submit(is_writable).result() is False
+
+
+def test_what_a_call_raises_is_raised_here() -> None:
+    with Processes(1, SHARED) as processes:
+        with pytest.raises(DigitcliError, match="no such number"):
+            processes.submit(fail).result()
+        assert processes.submit(add, 0).result() == 4950
+
+
+def test_messages_are_all_heard_before_the_end() -> None:
+    heard: list[int] = []
+    with Processes(2, None, on_message=heard.append) as processes:
+        pids = {processes.submit(count, 500).result() for _ in range(2)}
+    assert os.getpid() not in pids
+    assert sorted(heard) == sorted([*range(500)] * 2)
+
+
+def test_a_death_is_told_for_all_that_was_in_work() -> None:
+    with Processes(2, SHARED) as processes:
+        slow, deadly = processes.submit(sleep), processes.submit(die)
+        for future in (slow, deadly):
+            with pytest.raises(BrokenProcessPool):
+                future.result()
+        with pytest.raises(BrokenProcessPool):
+            processes.submit(add, 1)
+
+
+def test_only_the_own_processes_are_ended() -> None:
+    stranger = multiprocessing.get_context("spawn").Process(target=sleep, daemon=True)
+    stranger.start()
+    try:
+        with Processes(1, SHARED) as processes:
+            processes.submit(sleep)
+        assert multiprocessing.active_children() == [stranger]
+        with pytest.raises(BrokenProcessPool):
+            processes.submit(add, 1)
+    finally:
+        stranger.kill()
+        stranger.join()
+
+
+def test_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of this process would have its locks, but not the threads that open them."""
+
+    def fork() -> int:
+        raise AssertionError("forked")
+
+    monkeypatch.setattr(os, "fork", fork, raising=False)
+    ended = threading.Event()
+    threading.Thread(target=ended.wait, daemon=True).start()
+    with Processes(2, SHARED) as processes:
+        assert processes.submit(add, 1).result() == 4951
+    ended.set()
+
+
+def test_no_room_for_a_thread_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    processes = Processes(2, SHARED)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(DigitcliError, match=r"can't start new thread; use fewer --jobs"):
+            processes.submit(add, 1)
+        processes.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_death_at_the_start_is_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts a process writes to it, so that its death may be met as a broken pipe."""
+
+    def start(process: SpawnProcess) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    with Processes(2, SHARED) as processes:
+        with monkeypatch.context() as patched:
+            patched.setattr(SpawnProcess, "start", start)
+            with pytest.raises(BrokenProcessPool, match="died as it started"):
+                processes.submit(add, 1)
+        assert processes.submit(add, 1).result() == 4951
+
+
+PARENT = """
+import multiprocessing, os, sys, time
+if __name__ == "__main__":
+    from digitcli.processes import Processes
+    from test_processes import sleep
+    multiprocessing.set_start_method(sys.argv[1])
+    processes = Processes(2, None)
+    for _ in range(2):
+        processes.submit(sleep)
+    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+    time.sleep(float(sys.argv[2]))
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("seconds", [0, 1], ids=["while they start", "while they work"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_they_end_with_a_killed_parent_whatever_the_default_method(
+    tmp_path: Path, method: str, seconds: float
+) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    result = subprocess.run(  # waits until nobody holds its pipes any more
+        [sys.executable, script, method, str(seconds)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(tmp_path) | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert result.returncode == -9, result.stderr
+    assert result.stderr == ""
+    assert len(result.stdout.split()) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("files", [5, 6, 8, 10, 12, 16, 24, 32, 40, 64])
+def test_too_few_open_files_end_in_one_line(tmp_path: Path, files: int, jobs: str) -> None:
+    """Either all goes well, or one line names the limit."""
+    import resource
+
+    picture = Path(__file__).parent.parent / "examples" / "digits" / "form.png"
+    result = subprocess.run(
+        [sys.executable, "-m", "digitcli", "predict", picture, "--jobs", jobs],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean_environment(tmp_path),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
+    )
+    if result.returncode == 0:
+        assert files >= (6 if jobs == "1" else 40)
+        assert result.stderr == ""
+        assert "form.png\t5\t" in result.stdout
+    else:
+        assert files <= (8 if jobs == "1" else 48)
+        assert result.stdout == ""
+        assert len(result.stderr.splitlines()) == 1, result.stderr
+        assert "too many open files" in result.stderr
