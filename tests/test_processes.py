@@ -185,6 +185,7 @@ def test_too_few_open_files_end_in_one_line(tmp_path: Path, files: int, jobs: st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        timeout=60,
         env=clean_environment(tmp_path),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
     )

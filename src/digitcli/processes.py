@@ -18,6 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final, Generic, TypeVar
 
@@ -68,7 +69,7 @@ class Processes(Generic[T]):
         with _told_when_there_is_no_room():
             _start_tracker()
             _check_room(_FILES + _FILES_EACH * jobs)
-            self._context = _Context()
+            self._context = _Context(self._notice)
             self._messages = None if on_message is None else _Messages(self._context, on_message)
             channel = None if self._messages is None else self._messages.channel
             self._executor = ProcessPoolExecutor(
@@ -91,6 +92,16 @@ class Processes(Generic[T]):
             with _told_when_there_is_no_room():
                 return self._executor.submit(_call, function, arguments)
 
+    def _notice(self) -> None:
+        """Have the executor look which processes are there.
+
+        It looks whenever it gets work, but starts a process for that work afterwards, and would
+        not notice that this one died.
+        """
+        with self._closing, contextlib.suppress(BrokenProcessPool, OSError, RuntimeError):
+            if not self._closed:
+                self._executor.submit(_nothing)
+
     def close(self) -> None:
         """End the processes, whatever they are at, and hear what they still had to tell."""
         with self._closing:
@@ -111,9 +122,20 @@ class Processes(Generic[T]):
 
 
 class _Process(SpawnProcess):
+    on_end: Callable[[], None]
+
     def start(self) -> None:
         with _without_ctrl_c():
             super().start()
+        threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what the new interpreter gets of it."""
+        return {name: value for name, value in vars(self).items() if name != "on_end"}
+
+    def _watch(self, sentinel: int) -> None:
+        wait([sentinel])
+        self.on_end()
 
     def terminate(self) -> None:
         self.kill()  # a library that computes may be deaf to anything else
@@ -122,12 +144,14 @@ class _Process(SpawnProcess):
 class _Context(SpawnContext):
     """Knows the processes that it starts, so that no other one of this program is ever ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], None]) -> None:
         super().__init__()
         self._started: list[_Process] = []
+        self._on_end = on_end
 
     def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
         process = _Process(*arguments, **options)
+        process.on_end = self._on_end
         self._started.append(process)
         return process
 
@@ -260,6 +284,10 @@ def _without_ctrl_c() -> Iterator[None]:
 
 _sent: _Shared[Any]
 _channel: tuple[Any, Any] | None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _prepare(shared: _Shared[Any], channel: tuple[Any, Any] | None) -> None:

@@ -6,6 +6,7 @@ damaged file makes Pillow raise ends in one :class:`ImageError`.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -143,7 +144,10 @@ def decode(image: AnyImage, name: str | None = None, *, sight: int = SIGHT) -> P
     except OSError as error:
         if error.strerror is None:  # Pillow's own: a damaged file, not a failing system call
             raise _damaged(name, error) from error
-        raise ImageError(f"{name} cannot be read: {error.strerror}; check the path") from error
+        advice = "check the path"
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            advice = "raise the limit (ulimit -n)"
+        raise ImageError(f"{name} cannot be read: {error.strerror.lower()}; {advice}") from error
     except Image.DecompressionBombError:
         raise ImageError(f"{name} has too many pixels; scale it down") from None
     except MemoryError:
