@@ -5,7 +5,7 @@
 #
 # Each Python comes with a whole Debian of its own: 3.13 with trixie, 3.14 with sid (Debian moves on;
 # what was really run is printed). It is put into FOLDER (by default digitcli-pythons in $TMPDIR or
-# /tmp, outside the checkout; 0.6 GB for each Python), and used again by the next run. The tracked
+# /tmp, outside the checkout; about 1 GB for each Python), and used again by the next run. The tracked
 # files of the checkout are copied there as they are now, so that nothing is written to the checkout.
 #
 # Needs Linux, root, debootstrap, the Debian archive ($DEBIAN_MIRROR, by default deb.debian.org), and
