@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from digitcli import __version__
 from digitcli.cli.environment import check_address_space
 from digitcli.cli.help import Command
-from digitcli.errors import DigitcliError, ExitCode
+from digitcli.errors import NO_FILES_LEFT, DigitcliError, ExitCode
 from digitcli.paths import printable
 
 COMMANDS: Final = {
@@ -170,7 +170,7 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            return _fail("there are too many open files; raise the limit (ulimit -n)")
+            return _fail(f"there are {NO_FILES_LEFT}")
         if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
             return _fail("there are too many threads; raise the limits (ulimit -u, ulimit -v)")
         if isinstance(error, OSError) and error.filename is None:

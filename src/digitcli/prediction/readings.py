@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
-from digitcli.errors import ImageError
+from digitcli.errors import NO_FILES_LEFT, ImageError
 from digitcli.model.network import Model
 from digitcli.paths import printable
 from digitcli.polarity import Polarity
@@ -139,7 +139,7 @@ def why(source: Source, error: Exception) -> str:
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"{source.name} cannot be read: too many open files; raise the limit (ulimit -n)"
+        return f"{source.name} cannot be read: {NO_FILES_LEFT}"
     if os.environ.get("DIGITCLI_DEBUG"):
         raise error
     return (

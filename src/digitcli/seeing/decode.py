@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from digitcli.errors import ImageError
+from digitcli.errors import NO_FILES_LEFT, ImageError
 from digitcli.paths import printable
 from digitcli.seeing.frames import AnyFile, Page, page_named
 from digitcli.seeing.metadata import MAX_METADATA, has_much_metadata
@@ -144,10 +144,9 @@ def decode(image: AnyImage, name: str | None = None, *, sight: int = SIGHT) -> P
     except OSError as error:
         if error.strerror is None:  # Pillow's own: a damaged file, not a failing system call
             raise _damaged(name, error) from error
-        advice = "check the path"
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            advice = "raise the limit (ulimit -n)"
-        raise ImageError(f"{name} cannot be read: {error.strerror.lower()}; {advice}") from error
+            raise ImageError(f"{name} cannot be read: {NO_FILES_LEFT}") from error
+        raise ImageError(f"{name} cannot be read: {error.strerror}; check the path") from error
     except Image.DecompressionBombError:
         raise ImageError(f"{name} has too many pixels; scale it down") from None
     except MemoryError:
