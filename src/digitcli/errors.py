@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-
 NO_FILES_LEFT = "too many open files; raise the limit (ulimit -n)"
 """What is said where the system opens no more."""
 
