@@ -294,16 +294,19 @@ def evaluate(made: Cluster, *expressions: str) -> Iterator[object]:
 
 
 def test_a_scheduler_that_dies_is_one_error(
-    two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The last of the tests with this cluster."""
-    monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 1)
-    results = evaluate(two_workers, "1", *["__import__('time').sleep(0.2)"] * 100)
-    assert next(results) == 1
-    two_workers.kill_scheduler()
-    with pytest.raises(DigitcliError, match=f"no Dask workers at {two_workers.address}"):
-        list(results)
-    assert capfd.readouterr().err == ""
+    made = Cluster(tmp_path)
+    try:
+        monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 1)
+        results = evaluate(made, "1", *["__import__('time').sleep(0.2)"] * 100)
+        assert next(results) == 1
+        made.kill_scheduler()
+        with pytest.raises(DigitcliError, match=f"no Dask workers at {made.address}"):
+            list(results)
+        assert capfd.readouterr().err == ""
+    finally:
+        made.close()
 
 
 def test_an_address_where_something_else_listens_is_one_error(
