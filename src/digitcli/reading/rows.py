@@ -136,6 +136,8 @@ def _speak_more(rows: list[Row], framed: Row) -> bool:
     """Whether rows that were seen are more probable than a whole picture as one, and as full."""
     if not rows or _probability(rows) <= framed.confidence:
         return False
+    if _count(rows) < framed.text().count("0"):  # joined zeros may look like one digit
+        return False
     seen = sum(digit.digit > 1 for row in rows for digit in row.digits)
     return seen >= sum(digit.digit > 1 for digit in framed.digits)
 
