@@ -363,7 +363,7 @@ def _linked(parts: list[Track], side: int) -> list[Track]:
         known = np.empty((len(parts), 5))
         for part in sorted(parts, key=lambda part: part.first - part.last):
             near = _may_go_on(known[: len(tracks)], part, side)
-            fits = [_off(tracks[number], part, side) for number in near]
+            fits = [_off(tracks[number], part) for number in near]
             best = int(np.argmin(fits)) if fits else 0
             if fits and fits[best] <= 1:
                 place = near[best]
@@ -388,20 +388,20 @@ def _may_go_on(known: NDArray[np.float64], part: Track, side: int) -> list[int]:
     """Return the numbers of the rules that a stretch might be part of, by their extents alone."""
     first, last, upper, lower, strength = known.T
     gap = np.maximum(np.maximum(part.first - last, first - part.last), 0)
-    room = JITTER + (BENT + STEEPEST) * gap + STEEPEST * (part.last - part.first)
+    length = part.last - part.first
+    room = JITTER + (BENT + STEEPEST) * gap + STEEPEST * length
     level = part.level
-    near = (gap <= LONGEST_GAP * side) & (level.max() >= upper - room)
+    near = gap <= max(SHORT_GAP * side, min(length, LONGEST_GAP * side))
+    near &= level.max() >= upper - room
     near &= (level.min() <= lower + room) & (strength <= MIXED * part.strength)
     near &= part.strength <= MIXED * strength
     return [int(number) for number in np.flatnonzero(near)]
 
 
-def _off(track: Track, part: Track, side: int) -> float:
+def _off(track: Track, part: Track) -> float:
     """How far a stretch is from where a rule goes, against what may be; more than 1 is too far."""
     gap = max(0.0, part.first - track.last, track.first - part.last)
     length = part.last - part.first
-    if gap > max(SHORT_GAP * side, min(length, LONGEST_GAP * side)):
-        return np.inf
     if not 1 / MIXED <= part.strength / max(track.strength, 1e-6) <= MIXED:
         return np.inf
     allowed = JITTER + BENT * gap
