@@ -166,22 +166,14 @@ def _length(track: Track) -> float:
 
 def crossing(flat: Track, upright: Track) -> Point:
     """Return where two rules cross, or would."""
-    x = float(upright.level.mean())
-    y = float(flat.at(x))
+    x = upright.mean_level
+    y = flat.level_at(x)
     for _ in range(MOST_STEPS):
-        before, x = x, float(upright.at(y))
-        y = float(flat.at(x))
+        before, x = x, upright.level_at(y)
+        y = flat.level_at(x)
         if abs(x - before) < CLOSE:
             break
     return x, y
-
-
-def _meets(flat: Track, upright: Track, near: float) -> bool:
-    x, y = crossing(flat, upright)
-    return (
-        flat.first - near <= x <= flat.last + near
-        and upright.first - near <= y <= upright.last + near
-    )
 
 
 def _may_meet(across: list[Track], down: list[Track], near: float) -> NDArray[np.bool_]:
@@ -189,7 +181,7 @@ def _may_meet(across: list[Track], down: list[Track], near: float) -> NDArray[np
     if not across or not down:
         return np.zeros((len(across), len(down)), np.bool_)
     (level, slope, along, first, last), (x_level, x_slope, y_along, top, bottom) = (
-        np.array([[t.level.mean(), t.slope, t.along.mean(), t.first, t.last] for t in tracks]).T
+        np.array([[t.mean_level, t.slope, t.along.mean(), t.first, t.last] for t in tracks]).T
         for tracks in (across, down)
     )
     level, slope, along = level[:, None], slope[:, None], along[:, None]
@@ -199,13 +191,25 @@ def _may_meet(across: list[Track], down: list[Track], near: float) -> NDArray[np
     return np.asarray(within & (top - near <= y) & (y <= bottom + near))
 
 
+def _crossings(
+    across: list[Track], down: list[Track], near: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return which rules meet, shape (across, down), and where, shape (across, down, 2)."""
+    meets = _may_meet(across, down, 4 * near)
+    nodes = np.zeros((*meets.shape, 2))
+    for one, other in np.argwhere(meets).tolist():
+        flat, upright = across[one], down[other]
+        nodes[one, other] = x, y = crossing(flat, upright)
+        within = flat.first - near <= x <= flat.last + near
+        meets[one, other] = within and upright.first - near <= y <= upright.last + near
+    return meets, nodes
+
+
 def _meeting(
     across: list[Track], down: list[Track], near: float
 ) -> Iterator[tuple[list[Track], list[Track]]]:
     """Choose the rules that meet two others each, those that hang together at once."""
-    meets = _may_meet(across, down, 4 * near)
-    for one, other in np.argwhere(meets).tolist():
-        meets[one, other] = _meets(across[one], down[other], near)
+    meets, nodes = _crossings(across, down, near)
     alive = [np.ones(len(across), np.bool_), np.ones(len(down), np.bool_)]
     while True:
         own = meets & alive[0][:, None] & alive[1]
@@ -215,11 +219,13 @@ def _meeting(
             for tracks, own in ((across, flat), (down, upright))
         ]
         for number in np.flatnonzero(flat).tolist():
-            met = [down[n] for n in np.flatnonzero(own[number]).tolist()]
-            flat[number] = _is_rule(across[number], met, slopes[0])
+            met = np.flatnonzero(own[number])
+            places = np.sort(nodes[number, met, 0])
+            flat[number] = _is_rule(across[number], places, [down[n] for n in met], slopes[0])
         for number in np.flatnonzero(upright).tolist():
-            met = [across[n] for n in np.flatnonzero(own[:, number]).tolist()]
-            upright[number] = _is_rule(down[number], met, slopes[1])
+            met = np.flatnonzero(own[:, number])
+            places = np.sort(nodes[met, number, 1])
+            upright[number] = _is_rule(down[number], places, [across[n] for n in met], slopes[1])
         if np.array_equal(flat, alive[0]) and np.array_equal(upright, alive[1]):
             break
         alive = [flat, upright]
@@ -271,8 +277,8 @@ def _side_of_squares(flats: list[Track], uprights: list[Track]) -> float:
 
 def _levels(tracks: list[Track], others: list[Track]) -> NDArray[np.float64]:
     """Return how low rules are where the middle of those across them is."""
-    middle = float(np.mean([other.level.mean() for other in others] or [0.0]))
-    return np.array([float(track.at(middle)) for track in tracks])
+    middle = float(np.mean([other.mean_level for other in others] or [0.0]))
+    return np.array([track.level_at(middle) for track in tracks])
 
 
 def _distance(levels: NDArray[np.float64]) -> float:
@@ -332,9 +338,9 @@ def _has_mates(track: Track, tracks: list[Track]) -> bool:
 def _is_part(track: Track, rules: list[Track], near: float) -> bool:
     """Whether a short stretch lies where one of some rules would go on, and is not seen itself."""
     middle = (track.first + track.last) / 2
-    level = float(track.at(middle))
+    level = track.level_at(middle)
     return any(
-        abs(float(rule.at(middle)) - level) <= near / 2
+        abs(rule.level_at(middle) - level) <= near / 2
         and rule.seen_between(track.first, track.last + 1) < EDGE
         for rule in rules
     )
@@ -354,10 +360,9 @@ def _is_written(track: Track, strength: float, thick: float) -> bool:
     return unlike and track.seen_between(track.first, track.last + 1) < UNBROKEN
 
 
-def _is_rule(track: Track, others: list[Track], slope: float) -> bool:
+def _is_rule(track: Track, places: NDArray[np.float64], others: list[Track], slope: float) -> bool:
     """Whether a track goes all the way from one of the rules that it meets to the next."""
-    places = sorted(crossing(track, other)[0] for other in others)
-    seen = np.array(_seen(track, places))
+    seen = np.array(_seen(track, places.tolist()))
     long = np.diff(places)
     if len(seen) >= SEVERAL and (seen * long).sum() >= MOSTLY * long.sum():
         return True
@@ -398,13 +403,13 @@ def _apart(
     """
     if len(flat) < 2 or len(upright) < 2:
         return
-    middle = float(np.mean([track.level.mean() for track in upright]))
+    middle = float(np.mean([track.mean_level for track in upright]))
     cuts, most = _cuts(flat, upright)
     if min(most, _cuts(upright, flat)[1]) < 3:
         cuts = []  # boxes and combs: what parts them is clearer in all of them together
     edges = [-np.inf, *cuts, np.inf]
     for first, last in pairwise(edges):
-        own = [track for track in flat if first < float(track.at(middle)) <= last]
+        own = [track for track in flat if first < track.level_at(middle) <= last]
         parts = [part for track in upright if (part := _part_of(track, first, last))]
         if whole and not cuts:
             yield (parts, own) if turned else (own, parts)
@@ -414,8 +419,8 @@ def _apart(
 
 def _cuts(flat: list[Track], upright: list[Track]) -> tuple[list[float], int]:
     """Return between which rules no other leads, and how many rules there are at most between."""
-    middle = float(np.mean([track.level.mean() for track in upright]))
-    levels = np.sort([float(track.at(middle)) for track in flat])
+    middle = float(np.mean([track.mean_level for track in upright]))
+    levels = np.sort([track.level_at(middle) for track in flat])
     cuts = [
         (first + last) / 2
         for first, last in pairwise(levels.tolist())
@@ -452,10 +457,10 @@ def _grids_of(
     """
     if len(flat) < 2 or len(upright) < 2 or len(flat) * len(upright) > MOST_CELLS:
         return []
-    middle_x = float(np.mean([track.level.mean() for track in upright]))
-    middle_y = float(np.mean([track.level.mean() for track in flat]))
-    flat = _single(sorted(flat, key=lambda track: float(track.at(middle_x))), middle_x)
-    upright = _single(sorted(upright, key=lambda track: float(track.at(middle_y))), middle_y)
+    middle_x = float(np.mean([track.mean_level for track in upright]))
+    middle_y = float(np.mean([track.mean_level for track in flat]))
+    flat = _single(sorted(flat, key=lambda track: track.level_at(middle_x)), middle_x)
+    upright = _single(sorted(upright, key=lambda track: track.level_at(middle_y)), middle_y)
     if len(flat) < 2 or len(upright) < 2:
         return []
     nodes = _nodes(flat, upright)
@@ -491,7 +496,7 @@ def runs(present: NDArray[np.bool_]) -> list[slice]:
 
 def _single(tracks: list[Track], at: float) -> list[Track]:
     """Take double rules for one."""
-    levels = np.array([float(track.at(at)) for track in tracks])
+    levels = np.array([track.level_at(at) for track in tracks])
     gaps = np.diff(levels)
     if len(gaps) < 2:
         return tracks
@@ -515,9 +520,9 @@ def _both(longer: Track, shorter: Track) -> Track:
     beyond = (shorter.along < longer.first) | (shorter.along > longer.last)
     if not beyond.any():
         return longer
-    off = float(longer.at(longer.first) - shorter.at(longer.first))
+    off = longer.level_at(longer.first) - shorter.level_at(longer.first)
     if longer.last < shorter.last:
-        off = float(longer.at(longer.last) - shorter.at(longer.last))
+        off = longer.level_at(longer.last) - shorter.level_at(longer.last)
     more = Track(
         shorter.along[beyond],
         shorter.level[beyond] + off,
