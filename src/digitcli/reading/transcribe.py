@@ -244,11 +244,10 @@ def read_row(
     if not cuts:
         return None
     trust = CLEAN if _is_clean(way.dark) else ON_PAPER
-    if frame is None:
-        if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
-            seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
-    elif recognised := _recognised(seen, frame, trust, way.ink, model):
+    if frame and (recognised := _recognised(seen, frame, trust, way.ink, model)):
         return _signed(recognised, look)
+    if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
+        seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
     agreed = _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
     return _signed(agreed, look) if agreed else None
