@@ -13,7 +13,7 @@ from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.digit import see_picture
-from digitcli.seeing.light import border, ink_density, sharp_edges, soft_brightness
+from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
 from digitcli.seeing.pens import find_pens
 from digitcli.seeing.rules import is_empty_box
@@ -173,7 +173,7 @@ def test_soft_edges_are_those_of_light() -> None:
     lit = soft_brightness(seen, sharp_edges(seen))
     assert lit is not None
     assert np.abs(lit - values).max() < 0.12
-    density = ink_density(seen, border(seen), dark=True, sharp=sharp_edges(seen))
+    density = ink_density(seen, lit)
     assert density[inked].min() > 0.4 > 0.25 > density[~inked].max()
 
 

@@ -14,7 +14,7 @@ from digitcli.reading.lattice import WRITING
 from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Row
 from digitcli.reading.transcribe import SURE, Texts, read_frame, read_row, see_frame
-from digitcli.reading.ways import LEAST_SIDE, Way, ways
+from digitcli.reading.ways import LEAST_SIDE, Way, darkness, ways
 from digitcli.seeing.decode import SIGHT, Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
@@ -230,14 +230,13 @@ def _frame_of(view: View, polarity: Polarity, pattern: Pattern | None) -> Texts 
     height, width = view.values.shape
     if height > FLAT * width or height < LEAST_SIDE:
         return None
-    dark, bright = 1 - view.values, view.values
     if polarity is Polarity.AUTO:
-        tried = [dark, bright] if view.page_evidence < 0 else [bright, dark]
+        tried = [True, False] if view.page_evidence < 0 else [False, True]
     else:
-        tried = [dark] if polarity is Polarity.DARK_ON_LIGHT else [bright]
+        tried = [polarity is Polarity.DARK_ON_LIGHT]
     least = FULL * width / height
-    for values in tried:
-        frame = see_frame(values, pattern)
+    for dark in tried:
+        frame = see_frame(darkness(view, dark), pattern)
         if len(frame.text) >= least and frame.probability >= LIKELY:
             return frame
     return None

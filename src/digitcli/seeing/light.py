@@ -122,15 +122,7 @@ def page_polarity_evidence(values: Float32Array) -> float:
     return (bright - dark) / max(bright + dark, 1e-6)
 
 
-def ink_density(
-    values: Float32Array,
-    edge: Float32Array,
-    *,
-    dark: bool,
-    widest: float | None = None,
-    side: int = PAPER_SIDE,
-    sharp: Mask | None = None,
-) -> Float32Array:
+def ink_density(values: Float32Array, lit: Float32Array) -> Float32Array:
     """How much darker than the paper each pixel is, as a share of the paper's brightness.
 
     A shadow darkens ink and paper by the same factor, so it cancels out.
@@ -138,21 +130,9 @@ def ink_density(
     Parameters
     ----------
     values : ndarray of float32, shape (height, width)
-    edge : ndarray of float32, shape (n,)
-        The values at the edge of the paper.
-    dark : bool
-        Whether the ink is darker than the paper.
-    widest, side
-        As for `brightness`.
-    sharp : ndarray of bool, shape (rows, columns), optional
-        As `sharp_edges` returns them: all that has soft edges is light and shadow then, where that
-        can be told.
+    lit : ndarray of float32, shape (height, width)
+        The brightness that every pixel would have without ink.
     """
-    if not dark:
-        values, edge = 1 - values, 1 - edge
-    lit = None if sharp is None else soft_brightness(values, sharp)
-    if lit is None:
-        lit = brightness(values, edge, widest, side)
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
-from digitcli.seeing.light import PAPER_SIDE, SOFT, WIDEST, ink_density
+from digitcli.seeing.light import PAPER_SIDE, SOFT, WIDEST, ink_density, soft_brightness
 from digitcli.seeing.morphology import Mask, blur, dilate, erode
 from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
@@ -99,14 +99,9 @@ class Scene:
         self.dark = self.evidence < 0 if dark is None else dark
         if weight == "faint":
             widest = widest or WIDEST
-        density = ink_density(
-            values,
-            view.edge,
-            dark=self.dark,
-            widest=widest,
-            side=side,
-            sharp=view.sharp if soft else None,
-        )
+        seen = view.seen(self.dark)
+        lit = soft_brightness(seen, view.sharp) if soft else None
+        density = ink_density(seen, view.light(self.dark, widest, side) if lit is None else lit)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)

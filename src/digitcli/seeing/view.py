@@ -8,7 +8,9 @@ import numpy as np
 
 from digitcli.seeing.decode import Picture
 from digitcli.seeing.light import (
+    PAPER_SIDE,
     border,
+    brightness,
     grey,
     is_even,
     page_polarity_evidence,
@@ -51,6 +53,24 @@ class View:
             self.edge = values[self.rim]
             values = np.where(sheet.inside, values, np.float32(median(self.edge)))
         self.values = values
+        self._lights: dict[tuple[bool, float | None, int], Float32Array] = {}
+
+    def seen(self, dark: bool) -> Float32Array:
+        """Return the brightness, 0 to 1, turned over if its ink is not dark."""
+        return self.values if dark else 1 - self.values
+
+    def light(
+        self, dark: bool, widest: float | None = None, side: int = PAPER_SIDE
+    ) -> Float32Array:
+        """Return the brightness that `seen` has or would have without ink.
+
+        `widest` and `side` are as for `digitcli.seeing.light.brightness`.
+        """
+        wanted = dark, widest, side
+        if wanted not in self._lights:
+            edge = self.edge if dark else 1 - self.edge
+            self._lights[wanted] = brightness(self.seen(dark), edge, widest, side)
+        return self._lights[wanted]
 
     @cached_property
     def is_even(self) -> bool:
