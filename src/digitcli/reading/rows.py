@@ -14,7 +14,7 @@ from digitcli.reading.lattice import WRITING
 from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Row
 from digitcli.reading.transcribe import SURE, Texts, read_frame, read_row, see_frame
-from digitcli.reading.ways import LEAST_SIDE, Way, darkness, ways
+from digitcli.reading.ways import LEAST_SIDE, Way, sight, ways
 from digitcli.seeing.decode import SIGHT, Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
@@ -236,7 +236,7 @@ def _frame_of(view: View, polarity: Polarity, pattern: Pattern | None) -> Texts 
         tried = [polarity is Polarity.DARK_ON_LIGHT]
     least = FULL * width / height
     for dark in tried:
-        frame = see_frame(darkness(view, dark), pattern)
+        frame = see_frame(1 - view.seen(dark), view.light(dark, *sight(view.picture)), pattern)
         if len(frame.text) >= least and frame.probability >= LIKELY:
             return frame
     return None

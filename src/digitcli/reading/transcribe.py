@@ -126,9 +126,15 @@ class Look(NamedTuple):
     slope: float
 
 
-def look_at(dark: Float32Array, place: Place, slope: float = 0.0, share: float = SHARE) -> Look:
+def look_at(
+    dark: Float32Array,
+    place: Place,
+    slope: float = 0.0,
+    share: float = SHARE,
+    light: Float32Array | None = None,
+) -> Look:
     """Look along a row without cutting it."""
-    image, left, scale = row_image(dark, place, slope, share)
+    image, left, scale = row_image(dark, place, slope, share, light)
     signed = signed_columns(image)
     return Look(without_signs(signed), signed, left, scale / COLUMN, place, slope)
 
@@ -185,11 +191,13 @@ def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
     return np.asarray(np.exp(np.stack(odds, axis=1)), np.float64)
 
 
-def see_frame(dark: Float32Array, pattern: Pattern | None) -> Texts:
+def see_frame(dark: Float32Array, light: Float32Array, pattern: Pattern | None) -> Texts:
     """Look along a whole picture, as one row that fills it."""
     height, width = dark.shape
     place = 0.0, 0.0, float(width), float(height)
-    return texts_of([look_at(dark, place, share=share) for share in FRAME_SHARES], pattern)
+    return texts_of(
+        [look_at(dark, place, share=share, light=light) for share in FRAME_SHARES], pattern
+    )
 
 
 def read_frame(seen: Texts, ink: Ink, model: Model) -> tuple[Row, bool]:
@@ -233,7 +241,7 @@ def read_row(
     """
     height = weighted_median(heights(found)[row], found.size[row])
     place, slope = extent(found, row, height)
-    look = look_at(way.dark, place, slope)
+    look = look_at(way.dark, place, slope, light=way.light)
     seen = texts_of([look], pattern)
     if seen.probability >= SURE and frame is None:
         if not seen.text:

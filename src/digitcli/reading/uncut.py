@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.reading.pattern import ANY, Pattern
+from digitcli.seeing.light import without_shadows
 from digitcli.seeing.morphology import Float32Array
 
 HEIGHT = 32
@@ -64,6 +65,7 @@ def row_image(
     box: tuple[float, float, float, float],
     slope: float = 0.0,
     share: float = SHARE,
+    light: Float32Array | None = None,
 ) -> tuple[Float32Array, float, float]:
     """Cut a row out of a picture.
 
@@ -77,6 +79,8 @@ def row_image(
         Of the row: how far it falls to the right.
     share : float
         Of the height of the image that the digits have.
+    light : ndarray of float32, shape (height, width), optional
+        Brightness without ink, so that shadows are left out.
 
     Returns
     -------
@@ -91,7 +95,10 @@ def row_image(
     lean = abs(slope) * (right - left) / 2
     first, last = int(max(0, left - beside)), int(np.ceil(min(dark.shape[1], right + beside)))
     upper, lower = int(np.floor(top - above - lean)), int(np.ceil(bottom + above + lean))
-    part = dark[max(0, upper) : max(1, lower), first:last]
+    inside = slice(max(0, upper), max(1, lower)), slice(first, last)
+    part = dark[inside]
+    if light is not None:
+        part = without_shadows(part, light[inside])
     outside = max(0, -upper), max(0, lower - upper - len(part) - max(0, -upper))
     image = Image.fromarray(np.pad(part, (outside, (0, 0)), mode="edge"))
     if slope:

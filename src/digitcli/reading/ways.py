@@ -10,11 +10,10 @@ from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
 from digitcli.seeing.decode import Picture
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE, ink_density
+from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE
 from digitcli.seeing.morphology import Float32Array
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.quantile import quantile
 from digitcli.seeing.rows import enters_from_frame, lies_along_rim, merges_with_paper
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.view import View
@@ -27,10 +26,6 @@ FAINTEST = 8 / 255
 """Less contrast than this is no ink."""
 ROOM_FOR_SHADOWS = 256
 """In smaller pictures the edges of shadows are wider than strokes, if there are any."""
-SHADOWED = 0.3
-"""Light that varies by more than this share of the brightest casts shadows."""
-TAIL = 0.05
-"""Darkest and brightest shares of a picture that say nothing of its light."""
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 
@@ -44,7 +39,7 @@ class Way(NamedTuple):
     ----------
     ink : Ink
     dark : ndarray of float32, shape (height, width)
-        How dark the view is, as `darkness` returns it.
+        How dark the view is, or how bright where its ink is bright; 0 to 1.
     left, top : int
         Where it begins in the picture.
     kind : {"whole", "sheet", "further", "last"}
@@ -57,6 +52,7 @@ class Way(NamedTuple):
     left: int = 0
     top: int = 0
     kind: Kind = "whole"
+    light: Float32Array | None = None
 
 
 def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -72,7 +68,7 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield ImageError("is too thin to hold a digit; check the picture")
         return
 
-    widest, side = _light_of(picture)
+    widest, side = sight(picture)
     fine = side == SHADOWED_SIDE
 
     def seen(scene: Scene, kind: Kind) -> Iterator[Way]:
@@ -80,10 +76,10 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             raise ImageError(NO_INK)
         sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
-        dark = darkness(scene.view, scene.dark, picture)
+        dark = 1 - scene.view.seen(scene.dark)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, dark, left, top, kind)
+            yield Way(ink, dark, left, top, kind, scene.light)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
@@ -128,21 +124,8 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield error
 
 
-def darkness(view: View, dark: bool, picture: Picture | None = None) -> Float32Array:
-    """How dark a view of a picture is, or how bright where its ink is bright; 0 to 1.
-
-    Where shadows lie on it, it is that against the paper, so that they are gone.
-    """
-    widest, side = _light_of(view.picture if picture is None else picture)
-    light = view.light(dark, widest, side)
-    brightest = quantile(light, 1 - TAIL)
-    if brightest - quantile(light, TAIL) > SHADOWED * brightest:
-        return ink_density(view.seen(dark), light)
-    return 1 - view.seen(dark)
-
-
-def _light_of(picture: Picture) -> tuple[float, int]:
-    """Return the `widest` and the `side` with which the light of a picture's scenes is found."""
+def sight(picture: Picture) -> tuple[float, int]:
+    """Return `widest` and `side` as `View.light` takes them for the rows of a picture."""
     longer, shorter = max(picture.shape[:2]), min(picture.shape[:2])
     fine = longer >= ROOM_FOR_SHADOWS
     widest = min(NARROW[0], NARROW[1] * shorter / longer)

@@ -42,6 +42,10 @@ PAPER_SIDE = 128
 SHADOWED_SIDE = 512
 """and where hard shadows may lie across a page, whose edges are as narrow as strokes."""
 
+SHADOWED, TAIL = 0.3, 0.05
+"""Light that varies by more than this share of the brightest casts shadows; such shares of the
+darkest and brightest pixels say nothing of it."""
+
 SOFT_SIDE = 320
 """Longer side of the reduced picture that soft edges are told from sharp ones on:"""
 SOFT, SHARPEST = 0.3, 0.995
@@ -134,6 +138,20 @@ def ink_density(values: Float32Array, lit: Float32Array) -> Float32Array:
         The brightness that every pixel would have without ink.
     """
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
+
+
+def without_shadows(dark: Float32Array, light: Float32Array) -> Float32Array:
+    """Return how dark each pixel is against its paper, if shadows lie there; else as it was.
+
+    Parameters
+    ----------
+    dark : ndarray of float32, shape (height, width)
+        1 less the brightness.
+    light : ndarray of float32, shape (height, width)
+        The brightness without ink.
+    """
+    darkest, brightest = quantile(light, TAIL), quantile(light, 1 - TAIL)
+    return dark if brightest - darkest <= SHADOWED * brightest else ink_density(1 - dark, light)
 
 
 def brightness(

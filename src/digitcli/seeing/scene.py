@@ -60,6 +60,8 @@ class Scene:
     dark : bool
     evidence : float
         How much speaks for ink brighter than the paper, -2 to 2.
+    light : ndarray of float32, shape (height, width)
+        The brightness that each pixel would have without ink, turned over if that is not dark.
     density : ndarray of float32, shape (height, width)
         0 for paper to 1 for the darkest ink; lighting and polarity evened out.
     limit : float
@@ -100,8 +102,9 @@ class Scene:
         if weight == "faint":
             widest = widest or WIDEST
         seen = view.seen(self.dark)
-        lit = soft_brightness(seen, view.sharp) if soft else None
-        density = ink_density(seen, view.light(self.dark, widest, side) if lit is None else lit)
+        light = soft_brightness(seen, view.sharp) if soft else None
+        self.light = view.light(self.dark, widest, side) if light is None else light
+        density = ink_density(seen, self.light)
         if sheet is not None:
             density[~sheet.inside] = 0
         self.density, self.limit = denoise(density)
