@@ -13,6 +13,7 @@ from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.digit import see_picture
+from digitcli.seeing.encircled import encircled
 from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
 from digitcli.seeing.pens import find_pens
@@ -54,6 +55,13 @@ def in_a_scan_border(ink: Ink) -> Picture:
 def circled(ink: Ink) -> Picture:
     image = written(ink)
     ImageDraw.Draw(image).ellipse([60, 45, 340, 355], outline=BLUE, width=6)
+    return grainy(image)
+
+
+def in_a_ring_of_its_pen(ink: Ink) -> Picture:
+    """The digit hangs from the ring around it."""
+    image = written(ink)
+    ImageDraw.Draw(image).ellipse([75, 110, 325, 380], outline=BLUE, width=8)
     return grainy(image)
 
 
@@ -101,6 +109,7 @@ SITUATIONS: list[Callable[[Ink], Picture]] = [
     on_a_table,
     in_a_scan_border,
     circled,
+    in_a_ring_of_its_pen,
     in_a_ring_that_touches,
     under_a_finger,
     with_a_thin_shadow,
@@ -201,6 +210,23 @@ def test_pale_ink_continues_dark_ink(digit: int) -> None:
     assert np.count_nonzero(usual.ink & (ink > 0.5)) < 0.9 * np.count_nonzero(ink > 0.5)
     assert np.count_nonzero(faint.ink & (ink > 0.5)) > 0.98 * np.count_nonzero(ink > 0.5)
     assert np.count_nonzero(faint.ink & (ink < 0.1)) < 0.02 * np.count_nonzero(ink > 0.5)
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        pytest.param([], id="a ring"),
+        pytest.param([(20, 100, 180, 20)], id="a bar through it"),
+        pytest.param([(100, 0, 100, 30)], id="a short stroke"),
+    ],
+)
+def test_rings_with_nothing_of_their_own_in_them(strokes: list[tuple[int, ...]]) -> None:
+    ring = Image.new("L", (200, 120))
+    pen = ImageDraw.Draw(ring)
+    pen.ellipse([0, 0, 199, 119], outline=255, width=7)
+    for stroke in strokes:
+        pen.line(stroke, 255, 7)
+    assert encircled(np.asarray(ring) > 0) is None
 
 
 @pytest.mark.parametrize("side", [24, 40, 200])

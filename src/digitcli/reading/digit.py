@@ -14,6 +14,7 @@ from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
 from digitcli.reading.likeness import Look, likeness
 from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
+from digitcli.seeing.encircled import encircled
 from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.light import shrink
@@ -196,6 +197,23 @@ def looks(scene: Scene) -> Iterator[Look]:
         yield from among(order[1])
     if scene.bare_pieces is not scene.pieces:
         yield from among(scene.bare_pieces)
+    if (inner := _encircled(scene.pieces)) is not None:
+        yield from among(inner)
+
+
+def _encircled(pieces: Regions) -> Regions | None:
+    """Return what touches the largest piece of ink from within, if that is a ring."""
+    largest = int(pieces.size.argmax())
+    box = (
+        slice(int(pieces.top[largest]), int(pieces.bottom[largest])),
+        slice(int(pieces.left[largest]), int(pieces.right[largest])),
+    )
+    inner = encircled(pieces.labels[box] == largest + 1)
+    if inner is None:
+        return None
+    mask = np.zeros(pieces.labels.shape, np.bool_)
+    mask[box] = inner
+    return Regions.of(mask)
 
 
 def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:

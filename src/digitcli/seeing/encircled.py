@@ -1,0 +1,90 @@
+"""Tell a digit from the ring around it where the two touch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitcli.seeing.morphology import Mask
+from digitcli.seeing.quantile import median, quantile
+
+LEAST = 24
+"""Smaller rings are loops of digits, or too coarse."""
+ANGLES = 144
+"""The ring is looked for in so many directions from its middle."""
+FLATTEST = 0.4
+"""A ring is no flatter than this,"""
+THICKEST = 0.15
+"""no thicker than this share of its longer side,"""
+ROUGH, OFF = 0.9, 0.05
+"""and an ellipse but for this share of it, but for this share of its longer side."""
+SWOLLEN = 1.6
+"""Where it is this much thicker than it mostly is, a stroke touches it."""
+INNER = 0.35
+"""What it holds is as high as this share of the ring, at least."""
+ASIDE = 1 / 5
+"""A stroke that touches it in places farther apart than this share of a turn crosses it: that of a
+0 with a bar."""
+
+
+def encircled(mask: Mask) -> Mask | None:
+    """Return what touches a ring from within, None if there is no ring or nothing touches it.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        One piece of ink, which fills it from side to side.
+    """
+    height, width = mask.shape
+    longer = max(height, width)
+    if min(height, width) < max(LEAST, FLATTEST * longer):
+        return None
+    y, x = np.mgrid[0:height, 0:width]
+    y, x = y - (height - 1) / 2, x - (width - 1) / 2
+    turn = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    steps = np.arange(int(np.hypot(height, width) / 2) + 1)[:, None]
+    rows = np.rint((height - 1) / 2 + steps * np.sin(turn)).astype(np.intp)
+    columns = np.rint((width - 1) / 2 + steps * np.cos(turn)).astype(np.intp)
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    rays = mask[rows.clip(0, height - 1), columns.clip(0, width - 1)] & inside
+    if not rays.any(0).all():
+        return None
+    outer = len(steps) - 1 - rays[::-1].argmax(0)
+    thick = np.array(
+        [_run(ray[: end + 1]) for ray, end in zip(rays.T, outer.tolist(), strict=True)]
+    )
+    usual = max(1.0, median(thick.astype(np.float32)))
+    if usual > THICKEST * longer or _off_ellipse(outer, turn) > OFF * longer:
+        return None
+    touched = np.flatnonzero(thick > SWOLLEN * usual + 1)
+    if not len(touched):
+        return None
+    apart = np.diff(touched, append=touched[0] + ANGLES)
+    if ANGLES - apart.max() > ASIDE * ANGLES:
+        return None
+    place = np.rint(np.arctan2(y, x) / (2 * np.pi) * ANGLES).astype(np.intp) % ANGLES
+    ring = np.hypot(y, x) >= (outer - SWOLLEN * usual)[place]
+    inner = mask & ~ring
+    within = np.flatnonzero(inner.any(1))
+    if not len(within) or within[-1] - within[0] < INNER * height:
+        return None
+    return np.asarray(inner)
+
+
+def _run(ray: NDArray[np.bool_]) -> int:
+    """Length of the run of ink at the end of a ray."""
+    paper = np.flatnonzero(~ray)
+    return len(ray) - 1 - int(paper[-1]) if len(paper) else len(ray)
+
+
+def _off_ellipse(radius: NDArray[np.intp], turn: NDArray[np.float64]) -> float:
+    """How far most of an outline is from the ellipse that fits it best, in pixels."""
+    size = float(radius.max())
+    x, y = radius * np.cos(turn) / size, radius * np.sin(turn) / size
+    terms = np.stack([x * x, x * y, y * y, x, y], axis=1)
+    form, *_ = np.linalg.lstsq(terms, np.ones(len(x)), rcond=None)
+    a, b, c, d, e = form
+    if b * b >= 4 * a * c:
+        return np.inf
+    off = np.abs(terms @ form - 1) / np.hypot(2 * a * x + b * y + d, 2 * c * y + b * x + e)
+    return size * float(quantile(off.astype(np.float32), ROUGH))
