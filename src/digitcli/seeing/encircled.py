@@ -16,8 +16,10 @@ FLATTEST = 0.4
 """A ring is no flatter than this,"""
 THICKEST = 0.15
 """no thicker than this share of its longer side,"""
-ROUGH, OFF = 0.9, 0.05
-"""and an ellipse but for this share of it, but for this share of its longer side."""
+CLOSED, OFF = 0.8, 0.05
+"""and in so many of the directions an ellipse but for this share of its longer side."""
+FITS = 3
+"""The ellipse is fitted so often, each time to what the one before fits best."""
 SWOLLEN = 1.6
 """Where it is this much thicker than it mostly is, a stroke touches it."""
 INNER = 0.35
@@ -47,16 +49,24 @@ def encircled(mask: Mask) -> Mask | None:
     columns = np.rint((width - 1) / 2 + steps * np.cos(turn)).astype(np.intp)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     rays = mask[rows.clip(0, height - 1), columns.clip(0, width - 1)] & inside
-    if not rays.any(0).all():
+    outer = np.where(rays.any(0), len(steps) - 1 - rays[::-1].argmax(0), 0)
+    ellipse = _ellipse(outer, turn)
+    if ellipse is None:
         return None
-    outer = len(steps) - 1 - rays[::-1].argmax(0)
+    seen = np.abs(outer - ellipse) <= OFF * longer
+    if seen.mean() < CLOSED:
+        return None
+    outer = np.where(seen, outer, ellipse)
     thick = np.array(
-        [_run(ray[: end + 1]) for ray, end in zip(rays.T, outer.tolist(), strict=True)]
+        [
+            _run(ray[: end + 1])
+            for ray, end in zip(rays.T, outer.astype(np.intp).tolist(), strict=True)
+        ]
     )
-    usual = max(1.0, median(thick.astype(np.float32)))
-    if usual > THICKEST * longer or _off_ellipse(outer, turn) > OFF * longer:
+    usual = max(1.0, median(thick[seen].astype(np.float32)))
+    if usual > THICKEST * longer:
         return None
-    touched = np.flatnonzero(thick > SWOLLEN * usual + 1)
+    touched = np.flatnonzero(seen & (thick > SWOLLEN * usual + 1))
     if not len(touched):
         return None
     apart = np.diff(touched, append=touched[0] + ANGLES)
@@ -77,14 +87,20 @@ def _run(ray: NDArray[np.bool_]) -> int:
     return len(ray) - 1 - int(paper[-1]) if len(paper) else len(ray)
 
 
-def _off_ellipse(radius: NDArray[np.intp], turn: NDArray[np.float64]) -> float:
-    """How far most of an outline is from the ellipse that fits it best, in pixels."""
+def _ellipse(radius: NDArray[np.intp], turn: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the radii of the ellipse that fits most of an outline best, None if none does."""
     size = float(radius.max())
-    x, y = radius * np.cos(turn) / size, radius * np.sin(turn) / size
-    terms = np.stack([x * x, x * y, y * y, x, y], axis=1)
-    form, *_ = np.linalg.lstsq(terms, np.ones(len(x)), rcond=None)
-    a, b, c, d, e = form
-    if b * b >= 4 * a * c:
-        return np.inf
-    off = np.abs(terms @ form - 1) / np.hypot(2 * a * x + b * y + d, 2 * c * y + b * x + e)
-    return size * float(quantile(off.astype(np.float32), ROUGH))
+    across = np.stack([np.cos(turn), np.sin(turn)])
+    on = np.ones(len(turn), np.bool_)
+    for _ in range(FITS):
+        x, y = across * radius / size
+        terms = np.stack([x * x, x * y, y * y, x, y], axis=1)
+        (a, b, c, d, e), *_ = np.linalg.lstsq(terms[on], np.ones(on.sum()), rcond=None)
+        x, y = across
+        square, linear = a * x * x + b * x * y + c * y * y, d * x + e * y
+        if b * b >= 4 * a * c or square.min() <= 0:
+            return None
+        fitted = size * (np.sqrt(linear**2 + 4 * square) - linear) / (2 * square)
+        off = np.abs(radius - fitted)
+        on = off <= quantile(off.astype(np.float32), CLOSED)
+    return np.asarray(fitted)
