@@ -212,6 +212,13 @@ def test_pale_ink_continues_dark_ink(digit: int) -> None:
     assert np.count_nonzero(faint.ink & (ink < 0.1)) < 0.02 * np.count_nonzero(ink > 0.5)
 
 
+def test_a_line_that_goes_far_beyond_a_digit_is_not_its_foot(model: Model) -> None:
+    image = written(drawn(7, height=170, pen=0.05))
+    ImageDraw.Draw(image).line([(110, 284), (300, 284)], BLUE, 7)
+    seen = see_picture(grainy(image))
+    assert model.predict_proba(seen.image[None])[0].argmax() == 7
+
+
 @pytest.mark.parametrize(
     "strokes",
     [

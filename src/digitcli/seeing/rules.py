@@ -38,6 +38,8 @@ ROOM_FOR_BOX = 64
 
 BEYOND = 0.1
 """An underline is longer than what stands on it, on both sides, by this share of its height."""
+FAR_BEYOND = 0.15
+"""If it is longer by this share, it cannot be the foot of a 2."""
 LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH = 3, 2.0
@@ -155,11 +157,13 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     meeting = _meeting(lines) if boxed else [False] * len(lines)
     sure = [line for line, meets in zip(lines, meeting, strict=True) if meets or line[0].across]
     rest = _without(mask, sure) if sure else mask
-    short = [line for line, upright in lines if not (boxed or upright or line.across)]
-    below = [(line, False) for line in short if roomy and is_underline(line, rest)]
+    short = [line for line, upright in lines if roomy and not (boxed or upright or line.across)]
+    far = [(line, False) for line in short if is_underline(line, rest, FAR_BEYOND)]
+    rest = _without(rest, far) if far else rest
+    below = [(line, False) for line in short if is_underline(line, rest)]
     loose = [line for line, meets in zip(lines, meeting, strict=True) if boxed and not meets]
     bare = _without(rest, below + loose) if below or loose else rest
-    for line, _ in below:
+    for line, _ in far + below:
         bare = _without_teeth(bare, line)
     if not rest.any():
         return Rules(mask, True, mask)
@@ -193,8 +197,11 @@ def _meeting(lines: list[tuple[Line, bool]]) -> list[bool]:
     return [meets_two(line, upright) for line, upright in lines]
 
 
-def is_underline(line: Line, mask: Mask) -> bool:
-    """Whether a line lies below all other ink, and is long or goes beyond it on both sides."""
+def is_underline(line: Line, mask: Mask, beyond: float | None = None) -> bool:
+    """Whether a line lies below all other ink, and is long or goes beyond it on both sides.
+
+    If `beyond` is given, it must go so far beyond it, as a share of the height of the ink.
+    """
     rest = mask.copy()
     line.erase(rest)
     rows, columns = np.nonzero(rest)
@@ -206,10 +213,10 @@ def is_underline(line: Line, mask: Mask) -> bool:
     top, bottom = quantile(rows, LITTLE), quantile(rows, 1 - LITTLE)
     low = median(line.runs.top) >= top + BELOW * (bottom - top)
     height = bottom - top
-    if right - left >= LONG_UNDERLINE * height:
+    if beyond is None and right - left >= LONG_UNDERLINE * height:
         return bool(low)
-    beyond = BEYOND * height
-    return bool(low and left + beyond < first and last < right - beyond)
+    room = (BEYOND if beyond is None else beyond) * height
+    return bool(low and left + room < first and last < right - room)
 
 
 def _without_teeth(mask: Mask, line: Line) -> Mask:
