@@ -37,8 +37,8 @@ ONE_PEN = 3.0
 """A digit is written with one pen: where two were used, a look at the ink of one is likelier."""
 CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor, and so
-must a look without rules where they may be the digit's own strokes, and one without thin strokes,
-which may have crossed it out."""
+must a look without rules where they may be the digit's own strokes, one with what is surely a rule,
+and one without thin strokes, which may have crossed it out."""
 SOFT = 0.12
 """A look with a larger share of soft outline than this may be one at a shadow; others are tried."""
 TRUST = 0.1
@@ -245,7 +245,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
             found = _odds(likely)
-            if scene.tight and look.pieces is not scene.all_pieces:
+            if look.has_rule or (scene.tight and look.pieces is not scene.all_pieces):
                 found /= AGAINST
             if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
                 found /= AGAINST

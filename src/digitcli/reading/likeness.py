@@ -31,6 +31,9 @@ ROOM_FOR_PALE_INK = 64
 """In smaller pictures the edges of all strokes are pale."""
 COARSE = 48
 """Longer side of the reduced look, at least, on which pale ink is sought."""
+THIN, LONGER, SHORTER = 0.15, 1.1, 0.25
+"""A rule is as thin as this share of its length, and longer than the digit by this factor; specks
+beside a 1 are smaller than this share of it."""
 WITHIN = 5.0
 """Bounds of the features."""
 
@@ -68,6 +71,18 @@ class Look(NamedTuple):
         """Longer side of the digit's box."""
         rows, columns = self.box
         return int(max(rows.stop - rows.start, columns.stop - columns.start))
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a thin piece of it is longer than all that is not thin: a rule, a bar."""
+        pieces = self.pieces
+        wide, tall = pieces.right - pieces.left, pieces.bottom - pieces.top
+        thin = self.chosen & (np.minimum(wide, tall) <= THIN * pieces.size)
+        rest = self.chosen & ~thin
+        if not thin.any() or not rest.any():
+            return False
+        long, size = int(pieces.size[thin].max()), self._replace(chosen=rest).size
+        return SHORTER * long <= size < long / LONGER
 
     def mask(self, box: tuple[slice, slice]) -> Mask:
         """Which pixels of a part of the scene are the digit."""
