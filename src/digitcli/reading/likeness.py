@@ -74,8 +74,10 @@ class Look(NamedTuple):
 
     @property
     def has_rule(self) -> bool:
-        """Whether a thin piece of it is longer than all that is not thin: a rule, a bar."""
+        """Whether an underline is a part of it, or a thin piece longer than all that is not."""
         pieces = self.pieces
+        if self.scene.rules.underlined and pieces is self.scene.all_pieces:
+            return True
         wide, tall = pieces.right - pieces.left, pieces.bottom - pieces.top
         thin = self.chosen & (np.minimum(wide, tall) <= THIN * pieces.size)
         rest = self.chosen & ~thin

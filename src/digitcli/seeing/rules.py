@@ -127,11 +127,14 @@ class Rules(NamedTuple):
         in a picture cropped tightly around its digit.
     bare : ndarray of bool, shape (height, width)
         Without underlines, too, which may be strokes as well.
+    underlined : bool
+        Whether a line was erased that surely is an underline.
     """
 
     rest: Mask
     certain: bool
     bare: Mask
+    underlined: bool = False
 
 
 def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
@@ -169,7 +172,7 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
         return Rules(mask, True, mask)
     flat = sum(not upright for _, upright in sure)
     certain = boxed or max(flat, len(sure) - flat) > 2
-    return Rules(rest, certain, bare if bare.any() else rest)
+    return Rules(rest, certain, bare if bare.any() else rest, bool(far))
 
 
 def _meeting(lines: list[tuple[Line, bool]]) -> list[bool]:
