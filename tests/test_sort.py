@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import Run
 from digitcli.cli.environment import Environment
@@ -17,6 +18,7 @@ from digitcli.errors import DigitcliError, ExitCode
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
 from digitcli.prediction.digits import DigitAnswers
+from digitcli.prediction.paths import source_of
 from drawings import draw_digits, drawn, save_reader
 
 
@@ -152,11 +154,30 @@ def test_what_cannot_be_read_is_not_sorted(digitcli: Run, scans: Path) -> None:
 def test_what_is_no_file_has_an_error_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     folder = SortedFolder(tmp_path / "sorted")
-    for name in ("pipe", "pages.tif[2]"):
-        error = folder.add(str(tmp_path / name), 3)
-        assert error is not None
-        assert "no file of its own" in error
+    error = folder.add(source_of(str(tmp_path / "pipe")), 3)
+    assert error is not None
+    assert "no file of its own" in error
     assert files(tmp_path / "sorted") == {}
+
+
+def test_each_page_of_a_tiff_becomes_a_picture(digitcli: Run, scans: Path) -> None:
+    """In full size and colour, once, and never the file that happens to have its name."""
+    first, second = (drawn(digit, side=1500).convert("RGB") for digit in (4, 5))
+    first.save(scans / "two.tif", save_all=True, append_images=[second])
+    drawn(7).save(scans / "two.tif[2]", format="PNG")
+    for options, told in ((), "2 pictures sorted"), (("--link",), "2 were there already"):
+        result = sort(digitcli, "scans/two.tif", *options)
+        assert result.returncode == ExitCode.OK, result.stderr
+        assert told in result.stderr
+    sorted_ = scans.parent / "sorted"
+    assert sorted(files(sorted_)) == ["4/two-1.png", "5/two-2.png"]
+    for path, page in ("4/two-1.png", first), ("5/two-2.png", second):
+        with Image.open(sorted_ / path) as image:
+            assert image.mode == "RGB"
+            assert image.tobytes() == page.tobytes()
+    (scans / "two.tif[2]").unlink()
+    result = sort(digitcli, "scans/two.tif[2]", "--sort", "other", "--link")
+    assert list(files(scans.parent / "other")) == ["5/two-2.png"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
@@ -212,7 +233,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     folder = SortedFolder(tmp_path / "sorted")
     monkeypatch.setattr("digitcli.files._give_new_name", full)
     with pytest.raises(DigitcliError, match="cannot be written: no space left"):
-        folder.add(str(path), 0)
+        folder.add(source_of(str(path)), 0)
     assert files(tmp_path / "sorted") == {}
 
 
@@ -226,7 +247,8 @@ def test_file_systems_without_links_will_do(
     zero, one, *_ = draw_digits(tmp_path / "scans")
     folder = SortedFolder(tmp_path / "sorted")
     (tmp_path / "sorted" / "1" / "1.png").write_text("came meanwhile")
-    assert folder.add(str(zero), 0) is folder.add(str(one), 1) is None
+    assert folder.add(source_of(str(zero)), 0) is None
+    assert folder.add(source_of(str(one)), 1) is None
     after = files(tmp_path / "sorted")
     assert after.pop("0/0.png") == zero.read_bytes()
     assert after.pop("1/1.png") == b"came meanwhile"
@@ -237,6 +259,6 @@ def test_two_runs_at_once_sort_each_picture_once(tmp_path: Path) -> None:
     (path, *_) = draw_digits(tmp_path / "scans")
     first, second = (SortedFolder(tmp_path / "sorted") for _ in range(2))
     for folder in (first, second):
-        assert folder.add(str(path), 0) is None
+        assert folder.add(source_of(str(path)), 0) is None
     assert (first.put, second.put, second.known) == (1, 0, 1)
     assert list(files(tmp_path / "sorted")) == ["0/0.png"]

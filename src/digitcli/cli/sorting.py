@@ -7,13 +7,15 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from digitcli.data.folder import CLASSES, UNSURE
-from digitcli.errors import DigitcliError
+from digitcli.errors import DigitcliError, ImageError
 from digitcli.files import link_new, remove_litter, write_new
-from digitcli.paths import printable
+from digitcli.prediction.paths import Source, source_of
+from digitcli.seeing.frames import Page, page_named
 
 if TYPE_CHECKING:
     from digitcli.cli.environment import Environment
@@ -70,37 +72,45 @@ class SortedFolder:
                 with contextlib.suppress(OSError):  # a link that leads nowhere
                     self._unread.setdefault(path.stat().st_size, []).append(path)
 
-    def add(self, path: str, digit: int | None) -> str | None:
+    def add(self, source: Source, digit: int | None) -> str | None:
         """Put a picture into the folder of its digit, or aside where that is None.
 
-        Returns the line that says why it could not be, if so.
+        A page of a TIFF file becomes a PNG file of its own, for a page can be neither copied nor
+        linked. Returns the line that says why it could not be, if so.
 
         Raises
         ------
         DigitcliError
             When it cannot be written.
         """
-        source = Path(path)
-        if not source.is_file():
-            return f"{printable(path)} is no file of its own and is not sorted; save it as one"
+        page, number = page_named(source.file)
+        if not isinstance(page, str | Path) or not Path(page).is_file():
+            return f"{source.name} is no file of its own and is not sorted; save it as one"
+        path, link = Path(page), self._link
         try:
-            content = source.read_bytes()
+            if page == source.file:
+                content = path.read_bytes()
+            else:
+                content, link = _as_png(Page(str(page), number), source.name), False
+                path = path.with_name(f"{path.stem}-{number}.png")
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            return f"{printable(path)} cannot be sorted: {reason}; check the file"
+            return f"{source.name} cannot be sorted: {reason}; check the file"
+        except ImageError as error:
+            return str(error)
         digest = hashlib.sha256(content).digest()
         if self._holds(len(content), digest):
             self.known += 1
             return None
         self._contents.add(digest)
         folder = self._folder / (UNSURE if digit is None else str(digit))
-        for name in _names(source.name, digest):
+        for name in _names(path.name, digest):
             if _caseless(name) in self._names:
                 continue
             self._names.add(_caseless(name))
             try:
-                if self._link:
-                    link_new(folder / name, source)
+                if link:
+                    link_new(folder / name, path)
                 else:
                     write_new(folder / name, content)
             except FileExistsError:  # another process was quicker
@@ -128,6 +138,17 @@ class SortedFolder:
             with contextlib.suppress(OSError):
                 self._contents.add(hashlib.sha256(path.read_bytes()).digest())
         return digest in self._contents
+
+
+def _as_png(page: Page, name: str) -> bytes:
+    """Return a PNG file of a page, upright and as large as it is."""
+    from PIL import Image
+
+    from digitcli.seeing.decode import MAX_PIXELS, decode
+
+    file = BytesIO()
+    Image.fromarray(decode(page, name, sight=MAX_PIXELS)).save(file, format="PNG")
+    return file.getvalue()
 
 
 def _is_file_with(path: Path, content: bytes) -> bool:
@@ -166,7 +187,8 @@ def sort_answers(
             continue
         probabilities = answers.probabilities[place]
         sure = float(probabilities.max()) >= min_confidence and place not in answers.turns
-        error = folder.add(path, int(probabilities.argmax()) if sure else None)
+        source = answers.sources.get(place) or source_of(path)
+        error = folder.add(source, int(probabilities.argmax()) if sure else None)
         if error is not None:
             failed += 1
             env.warn(error)
