@@ -28,7 +28,7 @@ HANG_SECONDS = 120
 LEFT_SECONDS = 20
 """After which a process that still lives counts as left behind."""
 
-PICTURES = 5000
+PICTURES = 20_000
 DIGIT = "5"
 COMMANDS = {
     "predict": ("predict", "--jobs", "2"),
@@ -53,7 +53,7 @@ def living(session: int, *, workers: bool = False) -> list[int]:
         pid = int(entry.name)
         if int(its_session) != session or state == "Z":
             continue
-        if not workers or (pid != session and b"resource_tracker" not in command):
+        if not workers or b"spawn_main" in command:
             found.append(pid)
     return found
 
