@@ -45,7 +45,9 @@ def loads(data: bytes | memoryview) -> Plain:
     Raises
     ------
     PlainPickleError
-        When `data` is cut short, damaged, or asks for anything but plain builtins.
+        When `data` is cut short, damaged, or asks for anything but plain builtins; when its object
+        is too large or too deep; and when the same bytes stand in it so often that they are more
+        than `data`.
     """
     if data[:1] not in (b"\x80", b""):  # the first instruction of protocol 2 and later
         raise PlainPickleError("it is a file of another kind")
