@@ -2,9 +2,10 @@
 
     python faults/memory_limits.py
 
-Each command runs in a control group (cgroup) of its own with some limit of memory, from what it does
-not even start with to what is plenty. Linux kills what takes more, the first process or another one.
-However it ends: no hang, no process left, no half of a file. Needs root and cgroups, 1 or 2.
+Each command runs in a control group (cgroup) of its own with some limit of memory, from what it
+does not even start with to what is plenty. Linux kills what takes more, the first process or
+another one. However it ends: no hang, no process left, no half of a file. Needs root and cgroups, 1
+or 2.
 """
 
 from __future__ import annotations
