@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -135,6 +136,30 @@ def test_a_death_at_the_start_is_a_death(monkeypatch: pytest.MonkeyPatch) -> Non
             with pytest.raises(BrokenProcessPool, match="died as it started"):
                 processes.submit(add, 1)
         assert processes.submit(add, 1).result() == 4951
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_waits_until_a_process_has_started(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Or that process would show a traceback."""
+    whole_start, started = SpawnProcess.start, []
+
+    def start(process: SpawnProcess) -> None:
+        signal.raise_signal(number)
+        whole_start(process)
+        started.append(process.pid)
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with Processes(1, SHARED) as processes, pytest.raises(KeyboardInterrupt):
+            processes.submit(add, 1)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert len(started) == 1
+    assert multiprocessing.active_children() == []
 
 
 PARENT = """

@@ -125,9 +125,10 @@ class _Process(SpawnProcess):
     on_end: Callable[[], None]
 
     def start(self) -> None:
-        with _without_ctrl_c():
-            super().start()
-        threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
+        with _signals_wait():
+            with _without_ctrl_c():
+                super().start()
+            threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what the new interpreter gets of it."""
@@ -257,6 +258,29 @@ def _told_when_there_is_no_room() -> Iterator[None]:
             f"the processes cannot be started: {reason}; use fewer --jobs, or raise the limit "
             f"(ulimit {limit})"
         ) from None
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of the block.
+
+    Their handlers raise: half-way through a start, the new process would show a traceback of a pipe
+    that ends too soon.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for restored, handler in before.items():
+            signal.signal(restored, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 @contextlib.contextmanager
