@@ -37,7 +37,7 @@ COMMANDS = {
     "predict": (("predict", "set", "-r"), (20, 80)),
     "predict -j 2": (("predict", "set", "-r", "-j", "2"), (20, 200)),
     "predict --line -j 2": (("predict", "set", "-r", "--line", "-j", "2"), (20, 200)),
-    "preprocess": (("preprocess", "set", "-q", "-o", "set.npz"), (20, 100)),
+    "preprocess": (("preprocess", "set", "-q", "-o", "set.npz"), (10, 60)),
     "evaluate": (("evaluate", "--dataset", "digits", "--report", "report.html"), (20, 250)),
     "train": (TRAIN, (20, 250)),
     "train --members 3 --jobs 2": ((*TRAIN, "--members", "3", "--jobs", "2"), (40, 500)),
