@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import active_children
@@ -92,6 +93,32 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path: Path, reader: Path, to_all:
         assert process.wait(20) == 130
         assert process.stderr.read() == b""
         assert wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_a_signal_as_the_inputs_begin_to_be_read_ends_all_processes(
+    tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that reads them may have started a process before its start has returned."""
+    path = str(draw_digits(tmp_path)[0])
+    started = threading.Event()
+
+    def bursts() -> Iterator[Burst]:
+        yield [path]
+        started.set()
+        yield [path]
+
+    whole_start = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        whole_start(thread)
+        if threading.current_thread() is threading.main_thread():
+            assert started.wait(60)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        list(answer_in_processes(DigitReading(load_model(reader)), bursts(), jobs=1))
+    assert active_children() == []
 
 
 def test_no_process_survives_a_killed_parent(tmp_path: Path, reader: Path) -> None:

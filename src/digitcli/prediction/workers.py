@@ -61,8 +61,8 @@ def answer_in_processes(reading: Reading[A], bursts: Iterable[Burst], *, jobs: i
         except Exception as error:
             parts.put(error)
 
-    threading.Thread(target=read, daemon=True).start()
     try:
+        threading.Thread(target=read, daemon=True).start()
         while (item := parts.get()) is not None:
             if isinstance(item, Exception):
                 raise item
