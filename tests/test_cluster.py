@@ -411,6 +411,23 @@ def test_a_scheduler_that_is_started_again_while_one_connects_is_waited_for(tmp_
     assert found == ["ab", "ac"]
 
 
+class Unknown:
+    """Cannot be made anew where it arrives, as what belongs to a package that is not there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return __import__, ("digitcli.missing",)
+
+
+def test_a_worker_without_digitcli_is_told_in_a_line(two_workers: Cluster) -> None:
+    calls = [(1,)]
+    with pytest.raises(DigitcliError, match=r"a worker cannot run digitcli \(.*missing.*install"):
+        list(
+            cluster.run_on_cluster(
+                two_workers.address, operator.mul, (Unknown(),), calls, given_up=len
+            )
+        )
+
+
 def test_a_worker_with_another_version_says_so() -> None:
     result, error = cluster._call("0.0.1", len, (), ("abc",), None)
     assert result is None

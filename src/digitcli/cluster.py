@@ -253,10 +253,7 @@ class _Backend(ParallelBackendBase):  # type: ignore[misc]
         except _ClusterLost:
             raise
         except Exception as error:
-            raise DigitcliError(
-                f"a worker cannot run digitcli ({type(error).__name__}: {error}); "
-                f"install digitcli {__version__} there"
-            ) from None
+            raise _cannot_run(f"{type(error).__name__}: {error}") from None
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         with suppress(Exception):  # cut off from the cluster: it drops what no client wants
@@ -377,10 +374,21 @@ def _absent(scheduler: str, error: Exception) -> DigitcliError:
     )
 
 
+def _cannot_run(reason: str) -> DigitcliError:
+    return DigitcliError(
+        f"a worker cannot run digitcli ({reason}); install digitcli {__version__} there"
+    )
+
+
 def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
     """Send objects to all workers; those that join later fetch them from these."""
-    with _loss_is_met():
-        copies: list[Any] = client.scatter(list(shared), broadcast=True, hash=False)
+    try:
+        with _loss_is_met():
+            copies: list[Any] = client.scatter(list(shared), broadcast=True, hash=False)
+    except _ClusterLost:
+        raise
+    except Exception as error:  # Dask wraps what a worker raises as it unpacks them
+        raise _cannot_run(str(error)) from None
     return copies
 
 
