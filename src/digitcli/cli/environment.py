@@ -22,16 +22,19 @@ def _stream(stream: TextIO | None, mode: Literal["r", "w"] = "w") -> TextIO:
 
 
 LEAST_MEMORY: Final = 176
-LEAST_MEMORY_TO_TRAIN: Final = 450
-BLAS_THREAD_MEMORY: Final = 40
-"""MiB of address space without which NumPy, and scikit-learn, cannot start, and for each of the
-threads that they start."""
+LEAST_MEMORY_TO_TRAIN: Final = 600
+BLAS_THREAD_MEMORY: Final = 220
+"""MiB of address space without which NumPy cannot start and a small network cannot be trained, and
+for each thread of BLAS but the first."""
+
+_BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"
 
 
 def use_one_blas_thread() -> None:
     """Keep NumPy from starting a pool of threads, unless the user has asked for some.
 
-    Starting it takes longer than reading a digit. To be called before NumPy is imported.
+    Starting it takes longer than reading a digit, and networks learn with one thread anyway. To be
+    called before NumPy is imported.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -50,7 +53,9 @@ def check_address_space(*, training: bool = False) -> None:
     """
     least = LEAST_MEMORY
     if training:
-        least = LEAST_MEMORY_TO_TRAIN + BLAS_THREAD_MEMORY * (os.cpu_count() or 1)
+        wanted = any(os.environ.get(name, "1") != "1" for name in _BLAS_THREADS)
+        threads = (os.cpu_count() or 1) if wanted else 1
+        least = LEAST_MEMORY_TO_TRAIN + BLAS_THREAD_MEMORY * (threads - 1)
     try:
         import resource
     except ImportError:  # no such limits here

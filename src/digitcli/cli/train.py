@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digitcli.cli.environment import Environment
+from digitcli.cli.environment import Environment, use_one_blas_thread
 from digitcli.cli.options import (
     Backend,
     BackendOption,
@@ -127,6 +127,7 @@ def command(
     if augmentation is not None and augment is False:
         raise UsageError("--augmentation and --no-augment exclude each other")
     env = Environment(quiet=quiet)
+    use_one_blas_thread()
 
     from digitcli.cli.recipe_options import features_in, hidden_layers, positive
     from digitcli.model.modelfile import load_model
