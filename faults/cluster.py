@@ -28,7 +28,7 @@ from table import Row, main
 
 PICTURES = 40
 START_SECONDS = 120
-HANG_SECONDS = 600
+HANG_SECONDS = 300
 """After which a program that does not end counts as lost."""
 
 LACKING = """

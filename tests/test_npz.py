@@ -108,6 +108,17 @@ def npy(shape: tuple[int, ...], data: bytes = b"", descr: str = "|u1") -> bytes:
     return buffer.getvalue() + data
 
 
+def test_two_arrays_in_one_place_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    """Newer Pythons would show a warning with lines of source."""
+    path = tmp_path / "two.npz"
+    dataset.save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.npy", b"")
+        archive.getinfo("other.npy").header_offset = archive.getinfo("images.npy").header_offset
+    with pytest.raises(DataError, match="two arrays in one place"):
+        load_npz(path)
+
+
 def test_two_arrays_of_one_name_are_refused(dataset: Dataset, tmp_path: Path) -> None:
     """Which of them counts would be a matter of the program that reads them."""
     path = tmp_path / "two.npz"

@@ -112,9 +112,10 @@ def run_on_cluster(
     while todo.wait():
         alone = False
         try:
-            with _connected(scheduler, patience, on_message) as (client, topic):
+            with _connected(scheduler, patience, on_message, again=failures > 0) as (client, topic):
                 patience = ABSENCE_SECONDS
-                copies = _scatter(client, shared)
+                with _given_up_without_workers(client):
+                    copies = _scatter(client, shared)
                 while todo.wait():
                     alone = failures >= CAREFUL
                     with closing(
@@ -274,7 +275,7 @@ def _run_wave(
     size = 1 if alone else _WAVE * backend.effective_n_jobs(-1)
     wave = islice(todo.wave(), size)
     call_one = delayed(_call)
-    with _given_up_without_workers(client, backend):
+    with _given_up_without_workers(client, backend.abort_everything):
         results = parallel(call_one(__version__, function, copies, call, topic) for call in wave)
         try:
             for result in results:  # noqa: UP028 - it would close them without what follows
@@ -287,26 +288,31 @@ def _run_wave(
 
 @contextmanager
 def _connected(
-    scheduler: str, patience: float, on_message: Callable[[Any], None] | None
+    scheduler: str, patience: float, on_message: Callable[[Any], None] | None, *, again: bool
 ) -> Iterator[tuple[Client, str | None]]:
     """Connect to a scheduler; give the client and the topic of the workers' messages."""
     _silence_logs()
     topic = None if on_message is None else f"digitcli-{uuid.uuid4().hex}"
-    with _connect_to_workers(scheduler, patience) as client:
+    with _connect_to_workers(scheduler, patience, heard=again) as client:
         if on_message is not None:
             with _loss_is_met():
                 client.subscribe_topic(topic, lambda event: on_message(event[1]))
         yield client, topic
 
 
-def _connect_to_workers(scheduler: str, patience: float) -> Client:
-    """Connect to a scheduler that has a worker, again if it goes away meanwhile."""
+def _connect_to_workers(scheduler: str, patience: float, *, heard: bool) -> Client:
+    """Connect to a scheduler that has a worker, again if it goes away meanwhile.
+
+    With `heard`, that worker has to be heard of, which takes a moment.
+    """
     end = time.monotonic() + patience
     while True:
         client = None
         try:
             client = _connect(scheduler, max(end - time.monotonic(), _PAUSE))
             client.wait_for_workers(1, timeout=max(end - time.monotonic(), _PAUSE))
+            if heard:
+                _wait_to_hear(client, end)
         except OSError as error:  # TimeoutError is one
             if client is not None:
                 client.close(timeout=_PAUSE)
@@ -360,6 +366,38 @@ def _threads(client: Client, patience: float) -> dict[str, int]:
     return threads
 
 
+def _wait_to_hear(client: Client, end: float) -> None:
+    """Wait until a worker is heard of.
+
+    Raises
+    ------
+    TimeoutError
+        When none is until `end`, in the seconds of `time.monotonic`.
+    """
+    before = _last_heard(client, ABSENCE_SECONDS)
+    while not _anybody_heard(before, _last_heard(client, ABSENCE_SECONDS)):
+        if time.monotonic() > end:
+            raise TimeoutError("its workers are silent")
+        time.sleep(_PAUSE)
+
+
+def _last_heard(client: Client, patience: float) -> dict[str, float]:
+    """Return when the scheduler last heard of each worker, by its own clock.
+
+    Raises
+    ------
+    TimeoutError
+        When the scheduler does not answer in time.
+    """
+    told = client.sync(client.scheduler.identity, callback_timeout=patience)
+    return {address: worker["last_seen"] for address, worker in told["workers"].items()}
+
+
+def _anybody_heard(before: dict[str, float], now: dict[str, float]) -> bool:
+    """Whether any worker was heard of since then."""
+    return any(before.get(address) != seen for address, seen in now.items())
+
+
 def _silence_logs() -> None:
     """Keep Dask from telling, with tracebacks, what is said once in a line."""
     for name in list(logging.root.manager.loggerDict):
@@ -393,26 +431,30 @@ def _scatter(client: Client, shared: Sequence[Any]) -> list[Any]:
 
 
 @contextmanager
-def _given_up_without_workers(client: Client, backend: _Backend) -> Iterator[None]:
-    """Cancel everything when no worker has been there for too long: Dask would wait for ever.
+def _given_up_without_workers(
+    client: Client, abort: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Cancel everything when no worker was heard of for too long: Dask would wait for ever.
 
-    A scheduler that does not answer, as it is frozen, has none.
+    A worker that is frozen is silent, and so are all when the scheduler is.
     """
     ended = threading.Event()
 
     def watch() -> None:
         absent = 0.0
         step = ABSENCE_SECONDS / 12
+        before: dict[str, float] = {}
         while not ended.wait(step) and absent < ABSENCE_SECONDS:
             try:
-                there = _threads(client, step)
-                absent = 0.0 if there else absent + step
+                now = _last_heard(client, step)
+                absent = 0.0 if _anybody_heard(before, now) else absent + step
+                before = now
             except TimeoutError:
                 absent += 2 * step
             except Exception:  # the client is closed, or finds out itself that it is cut off
                 return
         if absent >= ABSENCE_SECONDS:
-            threading.Thread(target=backend.abort_everything, daemon=True).start()
+            threading.Thread(target=abort, daemon=True).start()
             if not ended.wait(step):  # a frozen scheduler hears nothing of it
                 with suppress(Exception):
                     client.close(timeout=_PAUSE)

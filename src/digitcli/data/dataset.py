@@ -148,6 +148,8 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
                 raise ValueError("it holds too many arrays")
             if len(set(archive.namelist())) < len(archive.filelist):
                 raise ValueError("it holds two arrays of one name")
+            if len({info.header_offset for info in archive.filelist}) < len(archive.filelist):
+                raise ValueError("it holds two arrays in one place")
             images = _read_array(archive, "images", "u", (28, 28), MAX_BYTES)
             n = len(images)
             labels = _read_array(archive, "labels", "u", (), n)
