@@ -75,8 +75,9 @@ class Cluster:
             self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
         )
 
-    def freeze_scheduler(self) -> None:
-        self._scheduler.send_signal(signal.SIGSTOP)
+    def freeze(self, who: str) -> None:
+        for process in [self._scheduler] if who == "scheduler" else self.workers:
+            process.send_signal(signal.SIGSTOP)
 
     def kill_scheduler(self) -> None:
         self._scheduler.kill()
@@ -337,7 +338,10 @@ def test_every_page_of_a_file_is_read(
     assert {path.name for path in Path("why").iterdir()} == {"two.tif[1].png", "two.tif[2].png"}
 
 
-def test_a_frozen_scheduler_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("who", ["scheduler", "workers"])
+def test_what_is_frozen_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
     made = Cluster(tmp_path)
     try:
         monkeypatch.setattr(cluster, "ABSENCE_SECONDS", 3)
@@ -350,7 +354,7 @@ def test_a_frozen_scheduler_is_given_up(tmp_path: Path, monkeypatch: pytest.Monk
         frozen = threading.Event()
         results = cluster.run_on_cluster(made.address, operator.mul, ("a",), calls(), given_up=len)
         assert next(results) == "a"
-        made.freeze_scheduler()
+        made.freeze(who)
         frozen.set()
         with pytest.raises(DigitcliError, match="no Dask workers at"):
             list(results)
