@@ -26,9 +26,9 @@ from pathlib import Path
 from fuzz_images import picture
 from table import Row, main
 
-PICTURES = 40
+PICTURES = 600
 START_SECONDS = 120
-HANG_SECONDS = 300
+HANG_SECONDS = 900
 """After which a program that does not end counts as lost."""
 
 LACKING = """
