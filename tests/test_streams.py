@@ -134,6 +134,12 @@ def test_an_endless_stream_of_nothing_is_refused(folder: Path) -> None:
     assert (len(lines), result.stdout) == (2, "")
 
 
+def test_nothing_else_is_imported_before_ctrl_c_is_heeded(folder: Path) -> None:
+    code = "import sys; old = {*sys.modules}; import digitcli.cli; print(*{*sys.modules} - old)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert {*result.stdout.split()} <= {"__future__", "digitcli", "digitcli.cli"}, result.stderr
+
+
 @pytest.mark.parametrize("module", ["typer", "digitcli.cli.predict", "numpy", "PIL.Image"])
 def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) -> None:
     code = (

@@ -11,7 +11,7 @@ The names below are the public Python API; each is imported when it is first use
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # that of `typing`, whose import Ctrl-C would meet before it is heeded
 
 __version__ = "0.1.0"
 
@@ -48,6 +48,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from digitcli.data.dataset import Dataset
     from digitcli.data.sources import load_dataset
     from digitcli.errors import DigitcliError
