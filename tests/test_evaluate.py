@@ -18,6 +18,7 @@ from digitcli.evaluation.evaluate import (
     Evaluation,
     checks,
     evaluate,
+    p_value,
     percent,
     relative_parts,
     source_folders,
@@ -181,6 +182,12 @@ def test_percentages_never_round_to_a_lie():
     assert percent(0.00001) == "<0.01%"
     assert percent(0.98765) == "98.77%"
     assert percent(math.nan) == "–"
+
+
+def test_a_tiny_p_value_is_not_written_as_none():
+    assert p_value(0.0) == "<0.0001"
+    assert p_value(0.00235123) == "0.00235"
+    assert p_value(1.0) == "1"
 
 
 def test_slices_are_the_folders_that_class_and_split_do_not_say():

@@ -18,7 +18,7 @@ from PIL import Image
 
 from centroids import centroid_model
 from conftest import Run, clean_environment, load_digits
-from digitcli.evaluation.evaluate import number, percent
+from digitcli.evaluation.evaluate import number, p_value, percent
 from digitcli.model.modelfile import save_model
 
 DIGITS = load_digits()
@@ -96,7 +96,7 @@ def test_terminal_json_and_report_tell_the_same_numbers(digitcli: Run, models, t
         percent(told["expected_calibration_error"]),
         number(told["confidence_auroc"]),
         percent(told["against"]["accuracy"]),
-        f"{told['against']['p_value']:.3g}",
+        p_value(told["against"]["p_value"]),
     ]
     for figure in figures:
         assert figure in text

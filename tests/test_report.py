@@ -280,13 +280,28 @@ def test_charts_stay_inside_their_frame(result):
 
 def _evaluation(confidences: np.ndarray, right: np.ndarray) -> Evaluation:
     """Return an evaluation of answers that are as sure and as right as given."""
-    data = load_digits().take(np.arange(len(confidences)))
+    data = load_digits()
+    data = data.take(np.arange(len(confidences)) % len(data.labels))
     digits = np.where(right, data.labels, (data.labels + 1) % 10)
     probabilities = np.repeat(((1 - confidences) / 9)[:, None], 10, axis=1)
     probabilities[np.arange(len(digits)), digits] = confidences
     return replace(
         evaluate(centroid_model(data), data, split="all"), probabilities=probabilities.astype("f4")
     )
+
+
+def test_large_counts_have_thin_spaces_on_the_axis_as_in_the_text(model):
+    sure = _evaluation(np.full(10_001, 0.999), np.arange(10_001) > 0)
+    text = Outline(render(sure, describe(model))).text
+    assert {"1", "10", "100", "1000", "10\u202f000", "10\u202f001"} <= set(text)
+
+
+def test_dots_of_the_coverage_chart_in_one_place_have_one_label():
+    """Every other answer is sure, the others are not: only two sets of answers can be given."""
+    confidences = np.where(np.arange(500) % 2, 0.9999, 0.85)
+    chart = coverage_chart(_evaluation(confidences, np.arange(500) % 3 > 0))
+    labels = {shape.text for shape in chart.shapes if shape.kind == "label"}
+    assert labels == {"all", "≥ 0.9"}
 
 
 @pytest.mark.parametrize("seed", range(40))

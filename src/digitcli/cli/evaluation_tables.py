@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from digitcli.evaluation.evaluate import Comparison, Evaluation, number, percent
+from digitcli.evaluation.evaluate import Comparison, Evaluation, number, p_value, percent
 from digitcli.paths import printable
 
 NARROW = 48
@@ -95,7 +95,7 @@ def _comparison(result: Evaluation, other: Comparison, narrow: bool) -> Table:
             table.add_row("", second)
         else:
             table.add_row(name, first, second)
-    table.add_row("McNemar p" if narrow else "McNemar's exact p", f"{other.p_value:.3g}")
+    table.add_row("McNemar p" if narrow else "McNemar's exact p", p_value(other.p_value))
     return table
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from digitcli.evaluation.evaluate import THRESHOLDS, Evaluation, percent
+from digitcli.evaluation.evaluate import THRESHOLDS, Evaluation, grouped, percent
 from digitcli.evaluation.metrics import accuracy_at_coverage, wilson_interval
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 360, 44, 14, 14, 40
@@ -109,11 +109,7 @@ def confidence_chart(evaluation: Evaluation) -> Chart:
         "Number of answers by confidence, on a logarithmic scale, and the wrong ones among them.",
         "confidence",
         tuple(Tick(x(t), _short_percent(t)) for t in (0, 0.25, 0.5, 0.75, 1)),
-        tuple(
-            Tick(log(math.log10(1 + d)), f"{d:,}".replace(",", "\u202f"))
-            for d in decades
-            if d <= max(most, 10)
-        ),
+        tuple(Tick(log(math.log10(1 + d)), grouped(d)) for d in decades if d <= max(most, 10)),
         tuple(shapes),
         (("soft", "all answers"), ("accent", "wrong answers")),
     )
@@ -138,8 +134,10 @@ def coverage_chart(evaluation: Evaluation) -> Chart:
         text = f"at least {point.threshold:g}: {percent(point.coverage)} answered"
         text += f", {percent(point.accuracy)} of them right"
         shapes.append(Shape("dot", "accent", _rounded(*at, 3), text=text))
-    labels = [f"≥ {point.threshold:g}" if point.threshold else "all" for point in named]
-    shapes += _labels(labels, dots, shown)
+    labels: dict[tuple[float, float], str] = {}
+    for point, at in zip(named, dots, strict=True):
+        labels.setdefault(at, f"≥ {point.threshold:g}" if point.threshold else "all")
+    shapes += _labels(list(labels.values()), list(labels), shown)
     return Chart(
         "coverage",
         "Accuracy against coverage",

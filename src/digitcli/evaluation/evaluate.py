@@ -365,6 +365,16 @@ def number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4f}"
 
 
+def grouped(count: int) -> str:
+    """Write a count with thin spaces between thousands, from five figures on."""
+    return f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count)
+
+
+def p_value(p: float) -> str:
+    """Write a p-value with three figures; of one below 0.0001 only that it is."""
+    return "<0.0001" if p < 0.0001 else f"{p:.3g}"
+
+
 def source_folders(dataset: Dataset) -> list[str]:
     """Return for each picture the folder it came from, without what its class and split say.
 

@@ -8,7 +8,7 @@ import io
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,19 @@ from digitcli.evaluation.charts import (
     reliability_chart,
 )
 from digitcli.evaluation.describe import Description, outline
-from digitcli.evaluation.evaluate import Evaluation, number, percent, relative_parts
+from digitcli.evaluation.evaluate import (
+    Evaluation,
+    grouped,
+    number,
+    p_value,
+    percent,
+    relative_parts,
+)
 from digitcli.evaluation.metrics import ClassScore, wilson_interval
 from digitcli.files import atomic_write
 from digitcli.jsontext import dumps
 from digitcli.paths import printable
 from digitcli.seeing.decode import decode
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 CELL_DIGITS = 30
 """At most so many digits are shown for one cell of the confusion matrix."""
@@ -113,7 +117,8 @@ def render(evaluation: Evaluation, description: Description, *, originals: bool 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, number=number, grouped=_grouped, size=_size)
+    environment.filters.update(percent=percent, number=number, p_value=p_value, size=_size)
+    environment.filters["grouped"] = lambda count: Markup(grouped(count))
 
     def text_of(name: str) -> Any:
         source, _, _ = PackageLoader("digitcli.evaluation").get_source(environment, name)
@@ -285,13 +290,6 @@ def _data_url(picture: Image.Image, kind: str) -> str:
 def _inert(text: str) -> str:
     """Write JSON so that nothing in it can end the script element it stands in."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _grouped(count: int) -> Markup:
-    """Write a count with thin spaces between thousands, from five figures on."""
-    from markupsafe import Markup
-
-    return Markup(f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count))
 
 
 def _size(count: int) -> str:
