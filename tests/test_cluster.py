@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,19 @@ import numpy as np
 import pytest
 
 from conftest import Run, clean_environment, load_digits
-from drawings import draw_digits, drawn, save_reader
-from test_lines import page
-
-pytest.importorskip("distributed", reason="needs the extra digitcli[dask]")
-
-from distributed import Client
-
 from digitcli import cluster
 from digitcli.cli.app import run
 from digitcli.errors import DigitcliError, ExitCode
 from digitcli.model.modelfile import load_model
 from digitcli.training.recipe import RECIPES
 from digitcli.training.run import Plan, train_model
+from drawings import draw_digits, drawn, save_reader
+from test_lines import page
 
-pytestmark = pytest.mark.slow("cluster")
+pytestmark = [
+    pytest.mark.slow("cluster"),
+    pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra digitcli[dask]"),
+]
 
 PROGRAM = [sys.executable, "-m", "digitcli"]
 GONE = 120  # seconds after which whatever was waited for will not come
@@ -65,6 +64,8 @@ class Cluster:
 
         def allow(dask_scheduler: Any) -> None:
             dask_scheduler.allowed_failures = allowed_failures
+
+        from distributed import Client  # takes half a second, also where these tests are left out
 
         with Client(self.address, timeout=GONE, set_as_default=False) as client:
             client.wait_for_workers(2, GONE)

@@ -261,7 +261,10 @@ def test_damaged_and_odd_files_are_each_read_or_refused() -> None:
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("mebibytes", [100, 150, 245, 400, 590])
+@pytest.mark.parametrize(
+    "mebibytes",
+    [100, 245, 590, *(pytest.param(n, marks=pytest.mark.slow("processes")) for n in (150, 400))],
+)
 @pytest.mark.parametrize("arguments", ["predict 3.png", "info", "train digits --epochs 1"])
 def test_a_low_limit_of_memory_is_one_line(folder: Path, arguments: str, mebibytes: int) -> None:
     """OpenBLAS would wait for memory for ever, and hear no signal meanwhile."""

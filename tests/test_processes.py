@@ -199,7 +199,15 @@ def test_they_end_with_a_killed_parent_whatever_the_default_method(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("files", [5, 6, 8, 10, 12, 16, 24, 32, 40, 64])
+@pytest.mark.parametrize(
+    "files",
+    [
+        5,
+        10,
+        64,
+        *(pytest.param(n, marks=pytest.mark.slow("processes")) for n in (6, 8, 12, 16, 24, 32, 40)),
+    ],
+)
 def test_too_few_open_files_end_in_one_line(tmp_path: Path, files: int, jobs: str) -> None:
     """Either all goes well, or one line names the limit."""
     import resource

@@ -36,6 +36,15 @@ HOLDS = [
 """What the example holds, below a row of letters."""
 
 
+@pytest.fixture(scope="module")
+def upper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of the first four rows of the example, which takes half the time to read."""
+    path = tmp_path_factory.mktemp("upper") / "upper.png"
+    with Image.open(EXAMPLE) as image:
+        image.crop((0, 0, image.width, 420)).save(path)
+    return path
+
+
 def cell(row: int, column: int, text: str = "", **more: object) -> TableCell:
     corners = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
     values = {"rows": 1, "columns": 1, "confidence": 0.9, "is_read": True, "corners": corners}
@@ -50,17 +59,17 @@ def test_the_example_is_read(digitcli: Run) -> None:
     assert len(rows[0]) == 4
 
 
-def test_json_tells_where_each_cell_is_and_how_sure_it_is(digitcli: Run) -> None:
-    result = digitcli("predict", "--table", "--format", "json", EXAMPLE)
+def test_json_tells_where_each_cell_is_and_how_sure_it_is(digitcli: Run, upper: Path) -> None:
+    result = digitcli("predict", "--table", "--format", "json", upper)
     answer = json.loads(result.stdout)
     (table,) = answer["tables"]
-    assert (table["rows"], table["columns"]) == (7, 4)
+    assert (table["rows"], table["columns"]) == (4, 4)
     cells = {(cell["row"], cell["column"]): cell for cell in table["cells"]}
-    assert len(cells) == 28
+    assert len(cells) == 16
     assert cells[2, 2]["text"] == ""
     assert cells[2, 2]["read"] is True
     assert cells[1, 1]["confidence"] > 0.5
-    with Image.open(EXAMPLE) as image:
+    with Image.open(upper) as image:
         width, height = image.size
     left, top, right, bottom = table["box"]
     assert 0 < left < right < width
@@ -68,8 +77,8 @@ def test_json_tells_where_each_cell_is_and_how_sure_it_is(digitcli: Run) -> None
     assert cells[1, 1]["box"][0] < cells[1, 2]["box"][0]
 
 
-def test_doubtful_cells_and_what_is_no_number(digitcli: Run) -> None:
-    result = digitcli("predict", "--table", "--min-confidence", "1", "--unread", "x", EXAMPLE)
+def test_doubtful_cells_and_what_is_no_number(digitcli: Run, upper: Path) -> None:
+    result = digitcli("predict", "--table", "--min-confidence", "1", "--unread", "x", upper)
     rows = list(csv.reader(io.StringIO(result.stdout)))
     assert set(rows[0]) <= {"x", "?"}
     assert "x" in rows[0]
@@ -111,10 +120,10 @@ def test_the_cells_are_explained(digitcli: Run, tmp_path: Path) -> None:
         assert drawn.size == image.size
 
 
-def test_from_python() -> None:
-    table = package.read_table(EXAMPLE)
-    assert table.texts()[1:] == HOLDS
-    (other,) = package.read_tables(np.asarray(Image.open(EXAMPLE)), package.load_model())
+def test_from_python(upper: Path) -> None:
+    table = package.read_table(upper)
+    assert table.texts()[1:] == HOLDS[:3]
+    (other,) = package.read_tables(np.asarray(Image.open(upper)), package.load_model())
     assert other.texts() == table.texts()
 
 
