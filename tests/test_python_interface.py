@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import digitcli
 from digitcli.errors import ImageError, UsageError
@@ -18,6 +19,8 @@ from drawings import drawn
 from test_lines import page
 
 ORIENTATION = 0x0112
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SEEN = {"read_rows": "rows/number.png", "read_tables": "tables/scores.jpg"}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +149,32 @@ def test_boxes_are_those_of_the_picture_held_upright(tmp_path: Path, model: digi
     (turned,) = digitcli.read_rows(tmp_path / "turned.png", model)
     (row,) = digitcli.read_rows(upright, model)
     assert [digit.box for digit in turned.digits] == [digit.box for digit in row.digits]
+
+
+@pytest.mark.parametrize("read", ["read_rows", "read_tables"])
+def test_rows_and_tables_are_read_with_one_blas_thread(
+    model: digitcli.Model, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    """Products this small leave other threads waiting: with two it took four times the processor time."""
+    used: list[int] = []
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    predict_proba = digitcli.Model.predict_proba
+
+    def watched(self: digitcli.Model, *arguments: Any, **options: Any) -> Any:
+        used.extend(threads())
+        return predict_proba(self, *arguments, **options)
+
+    monkeypatch.setattr(digitcli.Model, "predict_proba", watched)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with Image.open(EXAMPLES / SEEN[read]) as image:
+            getattr(digitcli, read)(image.crop((0, 0, image.width, 420)), model)
+        assert threads() == before
+    assert set(used) == {1}
+    assert 2 in before
 
 
 def test_a_pattern_is_text(model: digitcli.Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from digitcli.blas import one_blas_thread
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
@@ -60,13 +61,14 @@ def read_rows(
         forms = parse_forms(pattern)
     elif pattern is not None:
         forms = (Form(pattern, ("",) * len(pattern)),)
-    page = read_page(
-        source,
-        model or load_model(),
-        name=name_of(source),
-        polarity=Polarity(polarity),
-        forms=forms,
-    )
+    with one_blas_thread():
+        page = read_page(
+            source,
+            model or load_model(),
+            name=name_of(source),
+            polarity=Polarity(polarity),
+            forms=forms,
+        )
     return page.rows
 
 
@@ -95,9 +97,10 @@ def read_tables(
     ImageError
         If the source cannot be read as an image, or no table is seen in it.
     """
-    return _read_tables(
-        source, model or load_model(), name=name_of(source), polarity=Polarity(polarity)
-    )
+    with one_blas_thread():
+        return _read_tables(
+            source, model or load_model(), name=name_of(source), polarity=Polarity(polarity)
+        )
 
 
 def read_table(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from digitcli import __version__
+from digitcli.blas import one_blas_thread
 from digitcli.data.dataset import Dataset
 from digitcli.errors import TrainingError
 from digitcli.evaluation.metrics import accuracy, expected_calibration_error, log_loss
@@ -20,7 +21,6 @@ from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.modelfile import MAX_FILE_BYTES, MAX_MEMBERS
 from digitcli.model.network import Model, Network
 from digitcli.model.plainpickle import MAX_ITEMS
-from digitcli.training.blas import one_blas_thread
 from digitcli.training.calibration import fit_temperature, fold_temperature
 from digitcli.training.checkpoint import Checkpoint, checkpoint_path, fingerprint
 from digitcli.training.committee import Member, OnEpoch, OnPart, member_seeds, train_members

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from digitcli.blas import one_blas_thread
 from digitcli.data.dataset import NO_DIGIT, Dataset
 from digitcli.errors import TrainingError
 from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
 from digitcli.training.augment import augmented_epochs
-from digitcli.training.blas import one_blas_thread
 from digitcli.training.memory import keep_freed_memory
 from digitcli.training.recipe import Recipe
 

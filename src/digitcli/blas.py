@@ -1,4 +1,4 @@
-"""One BLAS thread while networks learn: how sums are shared out among several changes them."""
+"""One BLAS thread: how sums are shared out among several changes them, and small ones only wait."""
 
 from __future__ import annotations
 
