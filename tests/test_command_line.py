@@ -52,6 +52,18 @@ def test_no_summary_is_cut_at_80_columns(digitcli: Run) -> None:
     )
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_breaks_no_word_at_40_columns(digitcli: Run, command: str) -> None:
+    """Below, what an option is for stands under its name; the examples stay as they are typed."""
+    arguments = (command, "--help") if command else ("--help",)
+    narrow, wide = (
+        digitcli(*arguments, env={"COLUMNS": columns}).stdout.partition("Examples:")[0]
+        for columns in ("40", "80")
+    )
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "".join(narrow.split()) == "".join(wide.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_80_columns_and_names_values_in_one_way(digitcli: Run, command: str) -> None:
     text = digitcli(command, "--help", env={"COLUMNS": "80"}).stdout.partition("Examples:")[0]
@@ -79,6 +91,19 @@ def test_help_tells_what_each_recipe_costs(digitcli: Run) -> None:
     for name in RECIPES:
         assert re.search(rf"^ +{name}  +\w.*$", text, re.MULTILINE), name
     assert re.search(r"standard +0\.38% error in 3 minutes", text)
+
+
+@pytest.mark.parametrize("arguments", ["train digits", "evaluate --dataset digits"])
+def test_a_package_that_was_left_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    """As docs/predict.md shows, reading needs less than all."""
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert app.run(arguments.split()) == ExitCode.FAILED
+    assert capsys.readouterr().err == (
+        "digitcli: error: this needs scikit-learn, which is not installed; "
+        "pip install scikit-learn\n"
+    )
 
 
 @pytest.mark.parametrize("value", ["two", "1.5"])

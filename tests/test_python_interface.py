@@ -155,7 +155,7 @@ def test_boxes_are_those_of_the_picture_held_upright(tmp_path: Path, model: digi
 def test_rows_and_tables_are_read_with_one_blas_thread(
     model: digitcli.Model, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
-    """Products this small leave other threads waiting: with two it took four times the processor time."""
+    """Products this small leave threads waiting: two took four times the processor time of one."""
     used: list[int] = []
 
     def threads() -> list[int]:

@@ -306,7 +306,7 @@ def test_ctrl_c_in_the_first_epoch_says_what_is_lost(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("training a network"):
+        if line.startswith("recipe small: 30 epochs"):
             break
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)

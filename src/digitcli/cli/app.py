@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from digitcli import __version__
 from digitcli.cli.environment import check_address_space
-from digitcli.cli.help import Command
+from digitcli.cli.help import Command, help_text
 from digitcli.errors import NO_FILES_LEFT, DigitcliError, ExitCode
 from digitcli.paths import printable
 
@@ -42,6 +42,14 @@ class _Commands(TyperGroup):
         super().__init__(**settings)
         for name, summary in COMMANDS.items():
             self.add_command(TyperCommand(name, help=summary))
+
+    def get_help(self, ctx: Any) -> str:
+        return help_text(self, ctx)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the whole first line of each, however narrow the terminal is."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -169,6 +177,9 @@ def run(arguments: list[str]) -> int:
             return _fail(f"{message}; see '{path} --help'", ExitCode.USAGE)
         if os.environ.get("DIGITCLI_DEBUG"):
             raise
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            package = error.name.partition(".")[0].replace("sklearn", "scikit-learn")
+            return _fail(f"this needs {package}, which is not installed; pip install {package}")
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return _fail(f"there are {NO_FILES_LEFT}")
         if isinstance(error, RuntimeError) and "can't start new thread" in str(error):

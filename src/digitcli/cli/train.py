@@ -265,10 +265,12 @@ def _say_plan(env: Environment, dataset: Dataset, plan: Plan) -> None:
     recipe, members = plan.recipe, plan.members
     env.say(
         f"training {members if members > 1 else 'a'} network{'s' * (members > 1)} "
-        f"on {(dataset.split == 'train').sum():,} images of {dataset.name} "
-        f"(recipe {plan.recipe_name}, {recipe.epochs} epochs, "
+        f"on {(dataset.split == 'train').sum():,} images of {dataset.name}"
+    )
+    env.say(
+        f"recipe {plan.recipe_name}: {recipe.epochs} epoch{'s' * (recipe.epochs != 1)}, "
         f"hidden layers {'-'.join(map(str, recipe.hidden_layer_sizes))}, "
-        f"features {', '.join(recipe.input_features[:members])})"
+        f"features {', '.join(recipe.input_features[:members])}"
     )
 
 

@@ -45,8 +45,8 @@ def _table() -> NDArray[np.float64]:
     To import scikit-learn for it would take a second.
     """
     found = find_spec("sklearn")
-    assert found is not None
-    assert found.origin is not None
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("the digits are a part of scikit-learn", name="sklearn")
     path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     if not path.exists():  # it has moved
         from sklearn.datasets import load_digits as load_uci
