@@ -97,7 +97,7 @@ def test_help_tells_what_each_recipe_costs(digitcli: Run) -> None:
 def test_a_package_that_was_left_out_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
-    """As docs/predict.md shows, reading needs less than all."""
+    """Reading needs less than all, as docs/predict.md says."""
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert app.run(arguments.split()) == ExitCode.FAILED
     assert capsys.readouterr().err == (
