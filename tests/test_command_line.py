@@ -90,7 +90,7 @@ def test_help_tells_what_each_recipe_costs(digitcli: Run) -> None:
     text = digitcli("train", "--help").stdout
     for name in RECIPES:
         assert re.search(rf"^ +{name}  +\w.*$", text, re.MULTILINE), name
-    assert re.search(r"standard +0\.38% error in 3 minutes", text)
+    assert re.search(r"standard +0\.38% in 3 minutes", text)
 
 
 @pytest.mark.parametrize("arguments", ["train digits", "evaluate --dataset digits"])
