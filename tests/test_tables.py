@@ -95,7 +95,7 @@ def test_tables_of_several_pictures_are_parted_by_an_empty_line(digitcli: Run) -
 
 
 def test_a_page_without_any_table_ends_in_one_line(digitcli: Run, tmp_path: Path) -> None:
-    paper = np.random.default_rng(1).normal(240, 3, (300, 400)).clip(0, 255).astype(np.uint8)
+    paper = np.random.default_rng(1).normal(240, 3, (150, 200)).clip(0, 255).astype(np.uint8)
     Image.fromarray(paper).save(tmp_path / "paper.png")
     result = digitcli("predict", "--table", "paper.png")
     assert (result.returncode, result.stdout) == (ExitCode.PARTIAL, "")
