@@ -165,7 +165,7 @@ def test_an_image_that_ends_its_process_is_an_error_and_the_rest_goes_on(
     assert "ends every process" in errors[deadly]
 
 
-@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize("others", [0, pytest.param(3, marks=pytest.mark.slow("processes"))])
 def test_an_image_is_not_blamed_for_what_two_more_processes_died_of(
     tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:

@@ -179,7 +179,13 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 @pytest.mark.parametrize("seconds", [0, 1], ids=["while they start", "while they work"])
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "spawn",
+        *(pytest.param(m, marks=pytest.mark.slow("processes")) for m in ("fork", "forkserver")),
+    ],
+)
 def test_they_end_with_a_killed_parent_whatever_the_default_method(
     tmp_path: Path, method: str, seconds: float
 ) -> None:

@@ -280,12 +280,17 @@ def test_the_bar_moves_inside_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [bar(epochs) for epochs in (0.0, 0.25, 0.5, 0.75)] == [0, 2, 5, 7]
 
 
-def test_parts_of_epochs_are_told(tmp_path: Path) -> None:
+def test_parts_of_epochs_are_told() -> None:
     recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=2)
     told: list[tuple[int, float]] = []
     train_model(load_digits(), Plan(recipe), on_part=lambda *part: told.append(part))
     assert told == [(0, quarter / 4) for quarter in range(1, 9)]
-    told.clear()
+
+
+@pytest.mark.slow("processes")
+def test_parts_of_the_epochs_of_a_committee_are_told() -> None:
+    recipe = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=2)
+    told: list[tuple[int, float]] = []
     two = Plan(recipe, members=2)
     train_model(load_digits(), two, jobs=2, on_part=lambda *part: told.append(part))
     for member in range(2):
