@@ -36,18 +36,7 @@ from digitcli.training.trainer import (
     split_validation,
     train,
 )
-
-
-def sgemm_peak(side: int = 2048, seconds: float = 1.0) -> float:
-    """Most floating-point operations a second that a large matrix product reaches."""
-    a = np.random.default_rng(0).random((side, side), dtype=np.float32)
-    out = np.empty_like(a)
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        np.matmul(a, a, out=out)
-        best = min(best, time.perf_counter() - start)
-    return 2 * side**3 / best
+from pairs import sgemm_peak
 
 
 def operations(recipe: Recipe) -> int:

@@ -1,0 +1,200 @@
+"""Processes measured in turn: this program, the same of another revision, and a floor below both.
+
+The speed of a busy machine drifts, so only what ran one right after the other is compared: ratios
+are medians over the rounds, of processor time unless a task is about wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from operator import truediv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from digitcli.training.blas import one_blas_thread
+
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("PYTHONDONTWRITEBYTECODE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+}
+"""That of a user: bytecode is written, as an installation does."""
+
+_UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+class Cost(NamedTuple):
+    """What a process and those that it started took, in seconds and MiB."""
+
+    wall: float
+    processor: float
+    peak: float
+
+
+class Task(NamedTuple):
+    """Something to measure.
+
+    Attributes
+    ----------
+    name : str
+    command : list of str
+    count : int
+        How many things a process does; times are given for one of them.
+    floor : list of str
+        What cannot be done without, or what else one would run.
+    stdin : Path
+    environment : mapping
+        Variables beside those of the user.
+    measure : {"processor", "wall", "peak"}
+        The field of `Cost` to compare. Wall time means nothing while the machine has other work;
+        a peak below that of this script, some 60 MiB, is not seen.
+    exits : tuple of int
+        Exit codes of a process that went well.
+    """
+
+    name: str
+    command: list[str]
+    count: int = 1
+    floor: list[str] | None = None
+    stdin: Path = Path(os.devnull)
+    environment: Mapping[str, str] = {}
+    measure: str = "processor"
+    exits: tuple[int, ...] = (0,)
+
+
+def program() -> list[str]:
+    """Return the command of the installed program."""
+    beside = Path(sys.executable).with_name("digitcli")
+    return [str(beside) if beside.exists() else shutil.which("digitcli") or "digitcli"]
+
+
+@contextlib.contextmanager
+def revision(name: str | None) -> Iterator[dict[str, str] | None]:
+    """Unpack a Git revision; yield what makes the same commands run it, None without a name."""
+    if name is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        house = Path(__file__).parent.parent
+        archive = ["git", "-C", str(house), "archive", name, "src"]
+        source = subprocess.run(archive, check=True, stdout=subprocess.PIPE).stdout
+        subprocess.run(["tar", "-x", "-C", folder], check=True, input=source)
+        yield {"PYTHONPATH": str(Path(folder, "src"))}
+
+
+def cost(
+    command: list[str],
+    stdin: Path = Path(os.devnull),
+    environment: Mapping[str, str] | None = None,
+    exits: tuple[int, ...] = (0,),
+) -> Cost:
+    """Run a process and return what it took."""
+    start = time.perf_counter()
+    with stdin.open("rb") as opened:
+        process = subprocess.Popen(
+            command,
+            stdin=opened,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT | dict(environment or {}),
+        )
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in exits:
+        raise SystemExit(f"{command} ended with {process.returncode}: {said.decode()}")
+    wall = time.perf_counter() - start
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def compare(tasks: Iterable[Task], rounds: int, against: str | None) -> None:
+    """Measure tasks in turn with the other revision and their floor, and print a line for each."""
+    other = "" if against is None else f"{against:>11.9}{'times':>7}"
+    print(f"{'':36}{'now':>9}{'floor':>9}{'times':>7}{other}")
+    with revision(against) as beside:
+        for task in tasks:
+            print(f"{task.name:36}{compared(task, rounds, beside)}", flush=True)
+
+
+def compared(task: Task, rounds: int, other: Mapping[str, str] | None) -> str:
+    """Measure one task; return its line but for the name."""
+
+    def run(command: list[str], beside: Mapping[str, str]) -> Cost:
+        return cost(command, task.stdin, {**task.environment, **beside}, task.exits)
+
+    kinds: dict[str, tuple[list[str], Mapping[str, str]]] = {"now": (task.command, {})}
+    if task.floor is not None:
+        kinds["floor"] = task.floor, {}
+    if other is not None:
+        kinds["other"] = task.command, other
+    for command, beside in kinds.values():
+        if task.count == 1:  # a start, which must find its files in the system's cache
+            run(command, beside)
+    costs: dict[str, list[Cost]] = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind, (command, beside) in kinds.items():
+            costs[kind].append(run(command, beside))
+
+    def values(kind: str) -> list[float]:
+        return [getattr(each, task.measure) for each in costs[kind]]
+
+    def shown(kind: str) -> str:
+        value = statistics.median(values(kind))
+        return f"{value:.0f} MiB" if task.measure == "peak" else _time(value / task.count)
+
+    def times(kind: str) -> str:
+        return f"{statistics.median(map(truediv, values('now'), values(kind))):.2f}"
+
+    line = f"{shown('now'):>9}"
+    line += f"{shown('floor'):>9}{times('floor'):>7}" if task.floor else " " * 16
+    return line if other is None else f"{line}{shown('other'):>11}{times('other'):>7}"
+
+
+def _time(seconds: float) -> str:
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{seconds / size:.3g} {unit}"
+
+
+def machine() -> str:
+    """Describe what runs here: processors, load, and the peak of matrix products."""
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"{os.cpu_count()} processors ({platform.machine()}), load {load}, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}, "
+        f"sgemm {sgemm_peak() / 1e9:,.0f} GFLOP/s"
+    )
+
+
+def sgemm_peak(side: int = 2048, seconds: float = 1.0) -> float:
+    """Most floating-point operations a second that a product of large matrices reaches here.
+
+    By one thread, as digitcli trains and predicts.
+    """
+    a = np.random.default_rng(0).random((side, side), dtype=np.float32)
+    out = np.empty_like(a)
+    best, end = float("inf"), time.perf_counter() + seconds
+    with one_blas_thread():
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            np.matmul(a, a, out=out)
+            best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
+def add_options(parser: argparse.ArgumentParser, rounds: int) -> None:
+    """Add the options that all scripts about speed have."""
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--against", metavar="REV", help="also measure this Git revision")
