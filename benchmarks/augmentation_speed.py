@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
+from digitcli.memory import keep_freed_memory
 from digitcli.training.augment import augment
-from digitcli.training.memory import keep_freed_memory
 from digitcli.training.recipe import RECIPES
 
 COUNT = 60_000

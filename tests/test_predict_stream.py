@@ -33,7 +33,7 @@ from digitcli.prediction.stream import answer_bursts
 from digitcli.reading import digit as digit_reading
 from digitcli.reading.digit import Seen, read_digit
 from digitcli.seeing.form import has_mnist_form
-from digitcli.seeing.ready import in_mnist_form, plain_pixels
+from digitcli.seeing.ready import in_mnist_form, plain_scanlines, undo_filters
 from drawings import draw_digits, mnist_form, save_reader
 
 
@@ -216,9 +216,28 @@ def test_recognition_of_mnists_form_agrees_with_that_of_one_picture() -> None:
 
 def test_plain_png_files_decode_as_pillow_decodes_them() -> None:
     random = np.random.default_rng(0)
-    for image in [mnist_form(5), random.integers(0, 256, (28, 28), np.uint8)]:
-        for options in ({}, {"compress_level": 0}, {"optimize": True}):
-            assert plain_pixels(png(Image.fromarray(image), **options)) == image.tobytes()
+    images = [mnist_form(5), random.integers(0, 256, (28, 28), np.uint8), mnist_form(3)]
+    options = {}, {"compress_level": 0}, {"optimize": True}
+    every = [(image, each) for image in images for each in options]
+    files = [png(Image.fromarray(image), **each) for image, each in every]
+    lines = [plain_scanlines(file) for file in files]
+    pixels = undo_filters([line for line in lines if line is not None])
+    assert np.array_equal(pixels, [image for image, _ in every])
+
+
+def test_every_filter_of_png_is_undone() -> None:
+    image = np.stack([mnist_form(5), mnist_form(8)])
+    raw = image.astype(np.int16)
+    left, above = np.zeros_like(raw), np.zeros_like(raw)
+    left[:, :, 1:], above[:, 1:] = raw[:, :, :-1], raw[:, :-1]
+    above_left = np.zeros_like(raw)
+    above_left[:, 1:, 1:] = raw[:, :-1, :-1]
+    guess = left + above - above_left
+    distances = np.stack([abs(guess - near) for near in (left, above, above_left)])
+    paeth = np.choose(distances.argmin(0), [left, above, above_left])
+    for number, expected in enumerate([0 * raw, left, above, (left + above) // 2, paeth]):
+        lines = np.insert((raw - expected).astype(np.uint8), 0, number, axis=2)
+        assert np.array_equal(undo_filters([each.tobytes() for each in lines]), image)
 
 
 def test_other_files_are_left_to_pillow() -> None:
@@ -235,9 +254,10 @@ def test_other_files_are_left_to_pillow() -> None:
         "a wrong checksum": plain[:60] + bytes([plain[60] ^ 1]) + plain[61:],
         "a length that lies": plain[:33] + b"\xff\xff\xff\xff" + plain[37:],
         "too few pixels": plain[:33] + _data_chunk(zlib.compress(b"\0" * 100)) + plain[-12:],
+        "an unknown filter": plain[:33] + _data_chunk(zlib.compress(b"\5" * 812)) + plain[-12:],
         "broken data": plain[:33] + _data_chunk(b"no zlib stream") + plain[-12:],
     }
-    assert {name: plain_pixels(data) for name, data in others.items()} == dict.fromkeys(others)
+    assert {name: plain_scanlines(data) for name, data in others.items()} == dict.fromkeys(others)
 
 
 def _data_chunk(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -18,7 +18,7 @@ from digitcli.prediction.paths import Burst, Source, Unreadable, path_of, source
 from digitcli.prediction.readings import PATIENCE, Answers, Reading, why
 from digitcli.reading.turn import LEFT, heeded
 from digitcli.seeing.frames import FIRST_FRAME, look_for_frames
-from digitcli.seeing.ready import SIDE, in_mnist_form, plain_pixels
+from digitcli.seeing.ready import SIDE, in_mnist_form, plain_scanlines, undo_filters
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,8 +31,8 @@ BATCH: Final = 256
 _SMALL_FILE: Final = 2048
 """Bytes that hold any 28×28 8-bit PNG."""
 
-_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-_BLANK: Final = bytes(SIDE * SIDE)
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Without waiting for one that is a FIFO."""
 
 
 def _nothing() -> NDArray[np.float32]:
@@ -143,28 +143,31 @@ def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
     """Read images until all are read or it takes too long."""
     answers = DigitAnswers([])
     scenes: dict[int, tuple[str, Seen]] = {}
-    pixels: list[bytes | bytearray] = []
-    plain_ones: list[int] = []
+    forms: dict[int, NDArray[np.uint8]] = {}
+    plain: dict[int, bytes] = {}
 
-    def see(place: int) -> bytes:
+    def see(place: int) -> None:
         item = part[place]
         if isinstance(item, Unreadable):
             answers.errors[place] = item.reason
-            return _BLANK
+            return
         source = source_of(item)
         try:
             seen = _see(source, polarity)
         except Exception as error:
             answers.errors[place] = why(source, error)
-            return _BLANK
+            return
         if not seen.ready:
             scenes[place] = source.name, seen
-        return seen.image.tobytes()
+        forms[place] = seen.image
 
+    count = 0
     end = time.monotonic() + PATIENCE
     for place, item in enumerate(part):
-        plain = _plain_pixels(item)
-        if plain is None:
+        lines = _plain_scanlines(item)
+        if lines is not None:
+            plain[place] = lines
+        else:
             if not isinstance(item, Unreadable):
                 source = source_of(item)
                 frames = look_for_frames(source.file)
@@ -174,19 +177,23 @@ def _read_batch(part: Burst, polarity: Polarity) -> _Batch:
                 answers.sources[place] = source
                 if frames.animated:
                     answers.notes[place] = f"{source.name} {FIRST_FRAME}"
-            pixels.append(see(place))
-        else:
-            pixels.append(plain)
-            plain_ones.append(place)
-        answers.paths.append(path_of(item))
+            see(place)
+        count += 1
         if time.monotonic() > end:
             break
-    images = np.frombuffer(bytearray().join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
-    ready = in_mnist_form(images[plain_ones])
-    if polarity is Polarity.DARK_ON_LIGHT:
-        ready[:] = False
-    for place in np.array(plain_ones, np.intp)[~ready].tolist():
-        images[place] = np.frombuffer(see(place), np.uint8).reshape(SIDE, SIDE)
+    answers.paths = [*map(path_of, part[:count])]
+    images = np.zeros((count, SIDE, SIDE), np.uint8)
+    if plain:
+        places = np.array([*plain], np.intp)
+        pixels = undo_filters([*plain.values()])
+        images[places] = pixels
+        ready = in_mnist_form(pixels)
+        if polarity is Polarity.DARK_ON_LIGHT:
+            ready[:] = False
+        for place in places[~ready].tolist():
+            see(place)
+    for place, form in forms.items():
+        images[place] = form
     return _Batch(answers, images, scenes)
 
 
@@ -197,18 +204,22 @@ def _see(source: Source, polarity: Polarity) -> Seen:
     return see_digit(source.file, polarity=polarity, name=source.name)
 
 
-def _plain_pixels(item: str | Source | Unreadable) -> bytearray | None:
-    """Return the pixels of a plain 28×28 PNG file; None says: read it the other way."""
-    path = item.file if isinstance(item, Source) else item
+def _plain_scanlines(item: str | Source | Unreadable) -> bytes | None:
+    """Return the scanlines of a plain 28×28 PNG file; None says: read it the other way."""
+    path = item if isinstance(item, str) else item.file if isinstance(item, Source) else None
     if not isinstance(path, str):
         return None
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - in the innermost loop
-            return None
         descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            return plain_pixels(os.read(descriptor, _SMALL_FILE))
+            # A FIFO has no place to read at, so it is an error.
+            data = (
+                os.read(descriptor, _SMALL_FILE)
+                if sys.platform == "win32"
+                else os.pread(descriptor, _SMALL_FILE, 0)
+            )
         finally:
             os.close(descriptor)
     except (OSError, ValueError):
         return None
+    return plain_scanlines(data)

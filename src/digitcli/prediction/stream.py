@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from digitcli.memory import keep_freed_memory
 from digitcli.prediction.paths import Burst
 from digitcli.prediction.readings import PATIENCE, A, Reading
 
@@ -30,6 +31,7 @@ def answer_bursts(
     Answers
         For as many inputs as the reading takes at once, or as took `PATIENCE` seconds.
     """
+    keep_freed_memory()
     size = min(first_batch, reading.batch)
     for burst in bursts:
         start = 0

@@ -6,8 +6,8 @@ fast as the one for any picture. What is not exactly of this kind is left to tha
 
 from __future__ import annotations
 
-import struct
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -25,33 +25,53 @@ _PNG_START: Final = bytes.fromhex(
     "89504e470d0a1a0a 0000000d 49484452 0000001c 0000001c 08 00 00 00 00 57668048"
 )
 _PNG_END: Final = bytes.fromhex("00000000 49454e44 ae426082")
-_DATA_AT: Final = len(_PNG_START) + 8
+_LENGTH_AT: Final = len(_PNG_START)
+_DATA_AT: Final = _LENGTH_AT + 8
+
+_LINE: Final = 1 + SIDE
+"""Bytes of a line before its filter is undone, and lines from one image to the next."""
+_EMPTY: Final = bytes(_LINE)
+_FILTERS: Final = bytes(range(5))
 
 
-def plain_pixels(data: bytes) -> bytearray | None:
-    """Decode a 28×28 8-bit grey PNG of one IDAT chunk and no optional ones.
+def plain_scanlines(data: bytes) -> bytes | None:
+    """Unpack a 28×28 8-bit grey PNG of one IDAT chunk and no optional ones.
 
     Returns
     -------
-    bytearray or None
-        The 784 pixels by rows; None for any other file, and for a damaged one.
+    bytes or None
+        The 28 scanlines, each of a filter's number and 28 filtered bytes; None for any other file,
+        and for a damaged one.
     """
     if not (data.startswith(_PNG_START) and data.endswith(_PNG_END)):
         return None
-    length, kind = struct.unpack_from(">I4s", data, len(_PNG_START))
+    length = int.from_bytes(data[_LENGTH_AT : _LENGTH_AT + 4])
     checksum_at = _DATA_AT + length
-    if kind != b"IDAT" or checksum_at + 4 + len(_PNG_END) != len(data):
+    if not data.startswith(b"IDAT", _DATA_AT - 4) or checksum_at + 4 + len(_PNG_END) != len(data):
         return None
     if zlib.crc32(data[_DATA_AT - 4 : checksum_at]) != int.from_bytes(data[checksum_at:][:4]):
         return None
-    # An image that shares the memory of its pixels: no copy, and `tobytes` would import much more.
-    pixels = bytearray(SIDE * SIDE)
-    image = Image.frombuffer("L", (SIDE, SIDE), pixels, "raw", "L", 0, 1)
     try:
-        image.frombytes(data[_DATA_AT:checksum_at], "zip", "L", 0)
-    except (ValueError, OSError, SyntaxError):
+        lines = zlib.decompress(data[_DATA_AT:checksum_at], bufsize=SIDE * _LINE)
+    except zlib.error:
         return None
-    return pixels
+    if len(lines) != SIDE * _LINE or lines[::_LINE].translate(None, _FILTERS):
+        return None
+    return lines
+
+
+def undo_filters(images: Sequence[bytes]) -> NDArray[np.uint8]:
+    """Return the pixels, shape (n, 28, 28), of the scanlines of n images.
+
+    Pillow undoes the filters, as if it were one image: an empty line above each stands for the one
+    that its first line is to be compared with.
+    """
+    size = SIDE, len(images) * _LINE
+    packed = zlib.compress(b"".join(_EMPTY + image for image in images), level=0)
+    # An image that shares the memory of its pixels: no copy, and `tobytes` would import much more.
+    pixels = bytearray(size[0] * size[1])
+    Image.frombuffer("L", size, pixels, "raw", "L", 0, 1).frombytes(packed, "zip", "L", 0)
+    return np.frombuffer(pixels, np.uint8).reshape(-1, _LINE, SIDE)[:, 1:]
 
 
 def in_mnist_form(images: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from digitcli.blas import one_blas_thread
 from digitcli.data.dataset import NO_DIGIT, Dataset
 from digitcli.errors import TrainingError
+from digitcli.memory import keep_freed_memory
 from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
 from digitcli.training.augment import augmented_epochs
-from digitcli.training.memory import keep_freed_memory
 from digitcli.training.recipe import Recipe
 
 Float32Array = NDArray[np.float32]
