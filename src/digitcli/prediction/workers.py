@@ -20,6 +20,9 @@ from digitcli.processes import BrokenProcessPool, Processes
 _FIRST_PART: Final = 16
 """Inputs in a part until it is known how long they take."""
 
+_LARGEST_PART: Final = 512
+"""Inputs in a part at most: to hand out one takes as long whatever it holds."""
+
 _TRIES: Final = 3
 """Processes that a lone input may take with it before it is blamed for it."""
 
@@ -53,7 +56,7 @@ def answer_in_processes(reading: Reading[A], bursts: Iterable[Burst], *, jobs: i
             for burst in bursts:
                 start = 0
                 while start < len(burst):
-                    size = min(reading.batch, max(1, int(PATIENCE / seconds_each)))
+                    size = max(1, min(_LARGEST_PART, int(PATIENCE / seconds_each)))
                     part = burst[start : start + size]
                     parts.put((part, pool.submit(part)))
                     start += size
