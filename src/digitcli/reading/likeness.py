@@ -88,7 +88,7 @@ class Look(NamedTuple):
 
     def mask(self, box: tuple[slice, slice]) -> Mask:
         """Which pixels of a part of the scene are the digit."""
-        return np.asarray(np.concatenate([[False], self.chosen])[self.pieces.labels[box]])
+        return np.asarray(np.concatenate([[False], self.chosen]).take(self.pieces.labels[box]))
 
 
 def features(look: Look) -> Float32Array:

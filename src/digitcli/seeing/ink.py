@@ -144,7 +144,7 @@ def continued(mask: Mask, certain: Mask) -> Mask:
     kept = np.zeros(count + 1, bool)
     kept[labels[certain]] = True
     kept[0] = False
-    return kept[labels]
+    return np.asarray(kept.take(labels))
 
 
 def pale_ink(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:

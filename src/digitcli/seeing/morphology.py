@@ -5,10 +5,10 @@ scipy.ndimage has all of them, but importing it takes longer than reading a phot
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Mask = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -48,17 +48,59 @@ def _sliding_maximum(values: Values, size: int, axis: int) -> Values:
         np.maximum(two[1:], one[:-1], out=two[1:])
         np.maximum(two[:-1], one[1:], out=two[:-1])
         return result
-    values = np.moveaxis(values, axis, 0)
-    length = len(values)
-    half = size // 2
-    ends = np.clip(np.arange(-half, length + half), 0, length - 1)
-    result = values[ends]
-    reach = 1  # result[i] is the maximum of this many values from i on; doubled step by step
+    wide = _widened(values, size // 2, axis)
+    reach = 1  # wide[i] is the maximum of this many values from i on; doubled step by step
     while reach < size:
         step = min(reach, size - reach)
-        result = np.maximum(result[:-step], result[step:])
+        wide = np.maximum(wide[:-step], wide[step:])
         reach += step
-    return np.moveaxis(result[:length], 0, axis)
+    return wide.T if axis else wide
+
+
+def _widened(
+    values: NDArray[Any], margin: int, axis: int, dtype: DTypeLike | None = None
+) -> NDArray[Any]:
+    """Repeat the first and last values along an axis, which comes first in the result.
+
+    In memory the axes keep their order, for that is quick.
+    """
+    height, width = values.shape
+    if axis:
+        wide = np.empty((height, width + 2 * margin), dtype or values.dtype).T
+        values = values.T
+    else:
+        wide = np.empty((height + 2 * margin, width), dtype or values.dtype)
+    length = len(values)
+    wide[margin : margin + length] = values
+    wide[:margin] = wide[margin]
+    wide[margin + length :] = wide[margin + length - 1]
+    return wide
+
+
+class Strips(NamedTuple):
+    """The stretches of ink in the rows of a mask, row by row; the arrays have one entry for each.
+
+    Attributes
+    ----------
+    row, start, end : ndarray of intp
+        Its row, first column, and the one after the last.
+    number : ndarray of intp
+        The number of its 8-connected component, from 0 on.
+    components : int
+        How many of them there are.
+    """
+
+    row: NDArray[np.intp]
+    start: NDArray[np.intp]
+    end: NDArray[np.intp]
+    number: NDArray[np.intp]
+    components: int
+
+    def labels(self, mask: Mask) -> NDArray[np.intp]:
+        """Return the number of the component at every pixel, from 1 on; 0 for the background."""
+        labels = np.zeros(mask.shape, np.intp)
+        labels[mask] = np.repeat(self.number + 1, self.end - self.start)
+        return labels
 
 
 def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
@@ -70,22 +112,23 @@ def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
         0 for the background, 1 … count for the components.
     count : int
     """
-    height, width = mask.shape
-    beside = np.zeros((height, width + 2), np.int8)
-    beside[:, 1:-1] = mask
-    change = np.diff(beside, axis=1).ravel()
-    # a run is a stretch of ink in one row; start and end count through the rows, with a gap
-    starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-    count = len(starts)
-    labels = np.zeros(mask.shape, np.intp)
+    strips = strips_of(mask)
+    return strips.labels(mask), strips.components
+
+
+def strips_of(mask: Mask) -> Strips:
+    """Find the stretches of ink in the rows of a mask, and which of them are connected."""
+    row, start, end = stretches(mask)
+    count = len(row)
     if not count:
-        return labels, 0
-    # the runs of the row above that a run touches, diagonally too: first … last
-    stride = width + 1
+        return Strips(row, start, end, row, 0)
+    stride = mask.shape[1] + 1  # places count through the rows, with a gap
+    starts, ends = start + row * stride, end + row * stride
+    # the strips of the row above that a strip touches, diagonally too: first … last
     first = np.searchsorted(ends + stride, starts, side="left")
     last = np.searchsorted(starts + stride, ends, side="right")
     every = np.arange(count)
-    root = np.where(last > first, first, every)  # each run goes with the first that it touches,
+    root = np.where(last > first, first, every)  # each goes with the first that it touches,
     others = np.maximum(last - first - 1, 0)  # and that one with the others
     one = np.repeat(first, others)
     offset = np.arange(1, len(one) + 1) - np.repeat(np.cumsum(others) - others, others)
@@ -99,11 +142,17 @@ def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
         one, other = root[one[apart]], root[other[apart]]
         np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
     number = (np.cumsum(root == every) - 1)[root]  # roots are their own, and numbered
-    change = change.astype(np.intp)
-    change[starts] = number + 1
-    change[ends] = -(number + 1)
-    labels[:] = np.cumsum(change.reshape(height, stride), axis=1)[:, :width]
-    return labels, int(number.max()) + 1
+    return Strips(row, start, end, number, int(number.max()) + 1)
+
+
+def stretches(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the row, the first column and the one after the last of each stretch of ink."""
+    height, width = mask.shape
+    beside = np.zeros((height, width + 2), np.bool_)
+    beside[:, 1:-1] = mask
+    places = np.flatnonzero(beside[:, 1:] != beside[:, :-1])
+    row, start = np.divmod(places[::2], width + 1)
+    return row, start, places[1::2] - row * (width + 1)
 
 
 def distance_inside(mask: Mask, reach: int) -> Float32Array:
@@ -130,14 +179,21 @@ def distance_inside(mask: Mask, reach: int) -> Float32Array:
 
 def blur(values: Float32Array, size: int) -> Float32Array:
     """Replace every value by the mean of the size × size square around it (size is odd)."""
-    half = size // 2
     for axis in (0, 1):
-        margin = [(0, 0), (0, 0)]
-        margin[axis] = (half + 1, half)
-        total = np.pad(values, margin, mode="edge").cumsum(axis, dtype=np.float64)
-        ahead, behind = (
-            np.split(total, [size], axis)[1],
-            np.split(total, [-size], axis)[0],
-        )
-        values = ((ahead - behind) / size).astype(np.float32)
+        means = _sliding_sum(_widened(values, size // 2, axis, np.float64), size)
+        means /= size
+        values = (means.T if axis else means).astype(np.float32)
     return values
+
+
+def _sliding_sum(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the sums of so many consecutive rows, from those of half as many."""
+    if size == 1:
+        return values
+    half = size // 2
+    halves = _sliding_sum(values, half)
+    sums: NDArray[np.float64] = halves[:-half] + halves[half:]
+    if size % 2:
+        sums = sums[:-1]
+        sums += values[2 * half :]
+    return sums

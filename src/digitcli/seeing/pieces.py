@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.seeing.morphology import Mask, label
+from digitcli.seeing.morphology import Mask, strips_of
 
 
 class Regions(NamedTuple):
@@ -24,17 +24,17 @@ class Regions(NamedTuple):
 
     @classmethod
     def of(cls, mask: Mask) -> Regions:
-        labels, count = label(mask)
+        strips = strips_of(mask)
+        owner, count = strips.number, strips.components
         height, width = mask.shape
-        row, column = np.nonzero(labels)
-        owner = labels[row, column] - 1
+        area, bottom, right = np.zeros((3, count), np.intp)
         top, left = np.full(count, height), np.full(count, width)
-        bottom, right = np.zeros(count, np.intp), np.zeros(count, np.intp)
-        np.minimum.at(top, owner, row)
-        np.maximum.at(bottom, owner, row + 1)
-        np.minimum.at(left, owner, column)
-        np.maximum.at(right, owner, column + 1)
-        return cls(labels, np.bincount(owner, minlength=count), top, bottom, left, right)
+        np.add.at(area, owner, strips.end - strips.start)
+        np.minimum.at(top, owner, strips.row)
+        np.maximum.at(bottom, owner, strips.row + 1)
+        np.minimum.at(left, owner, strips.start)
+        np.maximum.at(right, owner, strips.end)
+        return cls(strips.labels(mask), area, top, bottom, left, right)
 
     @property
     def size(self) -> NDArray[np.intp]:
@@ -49,4 +49,4 @@ class Regions(NamedTuple):
         return np.asarray(at_start | (self.bottom == height) | (self.right == width))
 
     def mask(self, chosen: NDArray[np.bool_]) -> Mask:
-        return np.asarray(np.concatenate([[False], chosen])[self.labels])
+        return np.asarray(np.concatenate([[False], chosen]).take(self.labels))

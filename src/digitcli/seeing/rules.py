@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitcli.seeing.morphology import Mask, dilate
+from digitcli.seeing.morphology import Mask, dilate, stretches
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.quantile import median, quantile
 
@@ -74,12 +74,7 @@ class Runs:
 
     @classmethod
     def of(cls, mask: Mask) -> Runs:
-        height, width = mask.shape
-        padded = np.zeros((width, height + 2), np.int8)
-        padded[:, 1:-1] = mask.T
-        change = np.diff(padded, axis=1)
-        column, top = np.nonzero(change == 1)
-        return cls(column, top, np.nonzero(change == -1)[1])
+        return cls(*stretches(mask.T))
 
     def __len__(self) -> int:
         return len(self.column)
@@ -288,9 +283,10 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
     step = max(2.0, 0.004 * max(mask.shape))  # heights are told apart to this many pixels
     lowest = -STEEPEST * width / 2
 
+    middle, aside = (runs.top + runs.bottom - 1) / 2, runs.column - width / 2
+
     def heights(slope: float) -> NDArray[np.float64]:
-        crossing = (runs.top + runs.bottom - 1) / 2 - slope * (runs.column - width / 2)
-        return np.asarray((crossing - lowest) / step)
+        return np.asarray((middle - slope * aside - lowest) / step)
 
     votes = []
     for slope in SLOPES:
