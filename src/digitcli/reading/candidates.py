@@ -11,7 +11,7 @@ from digitcli.reading.judge import judge, judged_image
 from digitcli.reading.split import Piece, Stroke
 from digitcli.seeing.form import form_digit
 from digitcli.seeing.ink import Ink
-from digitcli.seeing.morphology import Float32Array, Mask, label, padded
+from digitcli.seeing.morphology import Float32Array, Mask, padded, strips_of
 
 MOST_PIECES = 12
 WIDEST_DIGIT = 1.5
@@ -129,13 +129,11 @@ def union(pieces: list[Piece], first: int, last: int) -> Candidate | None:
 
 def without_fragments(mask: Mask) -> Mask:
     """Drop the small bits of the neighbours that a cut leaves on the wrong side."""
-    labels, count = label(mask)
-    if count < 2:
+    strips = strips_of(mask)
+    if strips.components < 2:
         return mask
-    area = np.bincount(labels.ravel())
-    area[0] = 0
-    keep = area >= FRAGMENT * area.max()
-    return np.asarray(keep[labels])
+    area = strips.area
+    return strips.part(mask, area >= FRAGMENT * area.max())
 
 
 def digit_image(candidate: Candidate, ink: Ink) -> NDArray[np.uint8]:

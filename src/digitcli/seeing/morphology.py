@@ -96,11 +96,23 @@ class Strips(NamedTuple):
     number: NDArray[np.intp]
     components: int
 
+    @property
+    def area(self) -> NDArray[np.intp]:
+        """Pixels of each component."""
+        lengths = self.end - self.start
+        return np.bincount(self.number, lengths, self.components).astype(np.intp)
+
     def labels(self, mask: Mask) -> NDArray[np.intp]:
         """Return the number of the component at every pixel, from 1 on; 0 for the background."""
         labels = np.zeros(mask.shape, np.intp)
         labels[mask] = np.repeat(self.number + 1, self.end - self.start)
         return labels
+
+    def part(self, mask: Mask, chosen: NDArray[np.bool_]) -> Mask:
+        """Return the mask of the components that are chosen."""
+        part = np.zeros(mask.shape, np.bool_)
+        part[mask] = np.repeat(chosen[self.number], self.end - self.start)
+        return part
 
 
 def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
@@ -134,7 +146,7 @@ def strips_of(mask: Mask) -> Strips:
     offset = np.arange(1, len(one) + 1) - np.repeat(np.cumsum(others) - others, others)
     other = one + offset
     while True:
-        while not np.array_equal(root, above := root[root]):
+        while (root != (above := root[root])).any():
             root = above
         apart = root[one] != root[other]
         if not apart.any():
@@ -159,21 +171,23 @@ def distance_inside(mask: Mask, reach: int) -> Float32Array:
     """Euclidean distance of every pixel of a mask to the nearest one outside, at most `reach`."""
     far = reach + 1
     # distance to the nearest background pixel in the same column
-    column = np.where(mask, np.int32(far), np.int32(0))
+    column = np.full(mask.shape, far, np.int32)
     index = np.arange(len(mask), dtype=np.int32)[:, None]
     for rows in (slice(None), slice(None, None, -1)):
+        last = np.maximum.accumulate(np.where(mask[rows], np.int32(-far), index), axis=0)
         flipped = column[rows]
-        last = np.maximum.accumulate(np.where(flipped == 0, index, np.int32(-far)), axis=0)
         np.minimum(flipped, index - last, out=flipped)
-    squared = (np.minimum(column, far) ** 2).astype(np.float32)
+    squared = (column**2).astype(np.float32)
     aside = padded(squared, 0, reach, far**2)
     width = mask.shape[1]
     result = squared.copy()
     for shift in range(1, reach + 1):
         if shift**2 >= result.max(initial=0):
             break  # what lies as far to the side is no nearer
-        for first in (reach - shift, reach + shift):
-            np.minimum(result, aside[:, first : first + width] + np.float32(shift**2), out=result)
+        left, right = (aside[:, first : first + width] for first in (reach - shift, reach + shift))
+        nearer = np.minimum(left, right)
+        nearer += np.float32(shift**2)
+        np.minimum(result, nearer, out=result)
     return np.sqrt(result)
 
 

@@ -27,14 +27,13 @@ class Regions(NamedTuple):
         strips = strips_of(mask)
         owner, count = strips.number, strips.components
         height, width = mask.shape
-        area, bottom, right = np.zeros((3, count), np.intp)
+        bottom, right = np.zeros((2, count), np.intp)
         top, left = np.full(count, height), np.full(count, width)
-        np.add.at(area, owner, strips.end - strips.start)
         np.minimum.at(top, owner, strips.row)
         np.maximum.at(bottom, owner, strips.row + 1)
         np.minimum.at(left, owner, strips.start)
         np.maximum.at(right, owner, strips.end)
-        return cls(strips.labels(mask), area, top, bottom, left, right)
+        return cls(strips.labels(mask), strips.area, top, bottom, left, right)
 
     @property
     def size(self) -> NDArray[np.intp]:
