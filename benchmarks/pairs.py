@@ -32,6 +32,7 @@ ENVIRONMENT = {
 }
 """That of a user: bytecode is written, as an installation does."""
 
+_NAMES = {"processor": "", "wall": ", wall time", "peak": ", memory"}
 _UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -57,9 +58,11 @@ class Task(NamedTuple):
     stdin : Path
     environment : mapping
         Variables beside those of the user.
-    measure : {"processor", "wall", "peak"}
-        The field of `Cost` to compare. Wall time means nothing while the machine has other work;
+    measures : tuple of {"processor", "wall", "peak"}
+        The fields of `Cost` to compare. Wall time means nothing while the machine has other work;
         a peak below that of this script, some 60 MiB, is not seen.
+    is_start : bool
+        Run it once before it counts, so that its files are in the system's cache.
     exits : tuple of int
         Exit codes of a process that went well.
     """
@@ -70,7 +73,8 @@ class Task(NamedTuple):
     floor: list[str] | None = None
     stdin: Path = Path(os.devnull)
     environment: Mapping[str, str] = {}
-    measure: str = "processor"
+    measures: tuple[str, ...] = ("processor",)
+    is_start: bool = False
     exits: tuple[int, ...] = (0,)
 
 
@@ -121,46 +125,52 @@ def cost(
 
 
 def compare(tasks: Iterable[Task], rounds: int, against: str | None) -> None:
-    """Measure tasks in turn with the other revision and their floor, and print a line for each."""
+    """Measure tasks in turn with the other revision and their floor, and print a table."""
     other = "" if against is None else f"{against:>11.9}{'times':>7}"
-    print(f"{'':36}{'now':>9}{'floor':>9}{'times':>7}{other}")
+    print(f"{'':40}{'now':>9}{'floor':>9}{'times':>7}{other}")
     with revision(against) as beside:
         for task in tasks:
-            print(f"{task.name:36}{compared(task, rounds, beside)}", flush=True)
+            costs = measured(task, rounds, beside)
+            for measure in task.measures:
+                print(f"{task.name + _NAMES[measure]:40}{line(task, measure, costs)}", flush=True)
 
 
-def compared(task: Task, rounds: int, other: Mapping[str, str] | None) -> str:
-    """Measure one task; return its line but for the name."""
-
-    def run(command: list[str], beside: Mapping[str, str]) -> Cost:
-        return cost(command, task.stdin, {**task.environment, **beside}, task.exits)
-
+def measured(task: Task, rounds: int, other: Mapping[str, str] | None) -> dict[str, list[Cost]]:
+    """Measure a task so many times: now, its floor, and the other revision, where they are."""
     kinds: dict[str, tuple[list[str], Mapping[str, str]]] = {"now": (task.command, {})}
     if task.floor is not None:
         kinds["floor"] = task.floor, {}
     if other is not None:
         kinds["other"] = task.command, other
-    for command, beside in kinds.values():
-        if task.count == 1:  # a start, which must find its files in the system's cache
-            run(command, beside)
+
+    def run(kind: str) -> Cost:
+        command, beside = kinds[kind]
+        return cost(command, task.stdin, {**task.environment, **beside}, task.exits)
+
+    if task.is_start:
+        for kind in kinds:
+            run(kind)
     costs: dict[str, list[Cost]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
-        for kind, (command, beside) in kinds.items():
-            costs[kind].append(run(command, beside))
+        for kind, found in costs.items():
+            found.append(run(kind))
+    return costs
 
-    def values(kind: str) -> list[float]:
-        return [getattr(each, task.measure) for each in costs[kind]]
+
+def line(task: Task, measure: str, costs: dict[str, list[Cost]]) -> str:
+    """Return the medians of one measure, and of its ratios."""
+    values = {kind: [getattr(each, measure) for each in found] for kind, found in costs.items()}
 
     def shown(kind: str) -> str:
-        value = statistics.median(values(kind))
-        return f"{value:.0f} MiB" if task.measure == "peak" else _time(value / task.count)
+        value = statistics.median(values[kind])
+        return f"{value:.0f} MiB" if measure == "peak" else _time(value / task.count)
 
     def times(kind: str) -> str:
-        return f"{statistics.median(map(truediv, values('now'), values(kind))):.2f}"
+        return f"{statistics.median(map(truediv, values['now'], values[kind])):.2f}"
 
-    line = f"{shown('now'):>9}"
-    line += f"{shown('floor'):>9}{times('floor'):>7}" if task.floor else " " * 16
-    return line if other is None else f"{line}{shown('other'):>11}{times('other'):>7}"
+    text = f"{shown('now'):>9}"
+    text += f"{shown('floor'):>9}{times('floor'):>7}" if "floor" in values else " " * 16
+    return f"{text}{shown('other'):>11}{times('other'):>7}" if "other" in values else text
 
 
 def _time(seconds: float) -> str:

@@ -75,21 +75,21 @@ def training_tasks(folder: Path) -> list[Task]:
     """Return a few epochs of training."""
     train = [*program(), "train", "--dataset", "mnist", "-q", "--epochs", str(EPOCHS)]
     train += ["-o", str(folder / "model.joblib"), "--recipe"]
-    return [Task(f"epoch of {EPOCHS}, recipe {name}", [*train, name], EPOCHS) for name in TRAINED]
+    measures = "processor", "wall", "peak"
+    return [
+        Task(f"epoch of {EPOCHS}, recipe {name}", [*train, name], EPOCHS, measures=measures)
+        for name in TRAINED
+    ]
 
 
-def memory_tasks(folder: Path) -> list[Task]:
-    """Return what takes much memory."""
+def large_task(folder: Path) -> Task:
+    """Return the reading of a PNG file of 12 megapixels."""
     large = np.full((3000, 4000, 3), 230, np.uint8)
     digit = np.kron(np.asarray(load_dataset("mnist").part("test").images)[0], np.ones((60, 60)))
     large[700:2380, 1200:2880] -= (digit[..., None] * 0.8).astype(np.uint8)
     Image.fromarray(large).save(folder / "large.png")
-    training = [
-        task._replace(name=f"memory, recipe {name}", measure="peak")
-        for name, task in zip(TRAINED, training_tasks(folder), strict=True)
-    ]
     predict = [*program(), "predict", str(folder / "large.png")]
-    return [*training, Task("memory, PNG of 12 megapixels", predict, measure="peak")]
+    return Task("PNG of 12 megapixels", predict, measures=("processor", "peak"))
 
 
 def print_shares_of_the_peak() -> None:
@@ -119,7 +119,7 @@ def main() -> None:
             *startup.tasks(folder),
             *page_tasks(folder),
             *training_tasks(folder),
-            *memory_tasks(folder),
+            large_task(folder),
         ]
         compare(tasks, options.rounds, options.against)
     print_shares_of_the_peak()

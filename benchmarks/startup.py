@@ -35,13 +35,14 @@ def tasks(folder: Path) -> list[Task]:
         "COMP_CWORD": "2",
     }
     predict = [*program(), "predict"]
-    return [
+    starts = [
         Task("predict, MNIST form", [*predict, str(folder / "28.png")], floor=PREDICT_FLOOR),
         Task("predict, drawing", [*predict, str(folder / "3.png")], floor=PREDICT_FLOOR),
         Task("--help", [*program(), "--help"], floor=HELP_FLOOR),
         Task("--version", [*program(), "--version"], floor=HELP_FLOOR),
         Task("completion", program(), floor=HELP_FLOOR, environment=completion),
     ]
+    return [task._replace(is_start=True) for task in starts]
 
 
 def main() -> None:

@@ -66,8 +66,14 @@ def tasks(mnist: Path, folder: Path, jobs: int) -> list[Task]:
     count = TIMES * len(paths)
     return [
         Task("small PNG", PREDICT, len(paths), bare, few),
-        Task(f"small PNG, -j {jobs}, wall time", shared, count, PREDICT, many, measure="wall"),
-        Task(f"small PNG, -j {jobs}, processor time", shared, count, PREDICT, many),
+        Task(
+            f"small PNG, -j {jobs}",
+            shared,
+            count,
+            PREDICT,
+            many,
+            measures=("wall", "processor"),
+        ),
     ]
 
 

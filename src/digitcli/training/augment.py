@@ -6,10 +6,13 @@ strokes are thickened or thinned, so that the network never sees the same pictur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -300,6 +303,7 @@ def augment(
     epoch: int,
     threads: int = 1,
     features: InputFeatures | None = None,
+    first: int = 0,
 ) -> Float32Array:
     """Distort every image anew.
 
@@ -315,6 +319,8 @@ def augment(
         Threads to work with; NumPy releases the interpreter lock.
     features : InputFeatures, optional
         What the network sees of the distorted images; their pixels by default.
+    first : int
+        How many times `CHUNK` images of the epoch come before these.
 
     Returns
     -------
@@ -331,7 +337,7 @@ def augment(
 
     def work(chunk: int) -> None:
         part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        seeds = np.random.SeedSequence(seed, spawn_key=(epoch, chunk))
+        seeds = np.random.SeedSequence(seed, spawn_key=(epoch, first + chunk))
         rng = np.random.Generator(np.random.SFC64(seeds))
         result[part] = features.of(_augment_chunk(images[part], settings, rng))
 
@@ -345,6 +351,30 @@ def augment(
     return result
 
 
+class Part(NamedTuple):
+    """Consecutive images of an epoch.
+
+    Attributes
+    ----------
+    images : ndarray of float32, shape (n, 784) or (n, features.inputs)
+        In [0, 1], or their features.
+    labels : ndarray of uint8, shape (n,)
+    epoch : int
+    number, parts : int
+        Which of the parts of its epoch it is, from 0, and how many there are.
+    """
+
+    images: Float32Array
+    labels: NDArray[np.uint8]
+    epoch: int
+    number: int
+    parts: int
+
+
+Arrange = Callable[[NDArray[np.uint8], int], tuple[NDArray[np.uint8], Sequence[slice]]]
+"""Gives the labels of an epoch, of which those in its order are known, and its parts."""
+
+
 def augmented_epochs(
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
@@ -355,7 +385,39 @@ def augmented_epochs(
     threads: int = 1,
     features: InputFeatures | None = None,
 ) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
-    """Shuffled and distorted training data of each epoch, made while the one before is used.
+    """Yield the images and labels of each epoch; see `augmented_parts`."""
+
+    def whole(labels: NDArray[np.uint8], epoch: int) -> tuple[NDArray[np.uint8], Sequence[slice]]:
+        return labels, [slice(0, len(labels))]
+
+    with contextlib.closing(
+        augmented_parts(
+            images,
+            labels,
+            plan,
+            whole,
+            seed=seed,
+            epochs=epochs,
+            threads=threads,
+            features=features,
+        )
+    ) as parts:
+        for part in parts:
+            yield part.images, part.labels
+
+
+def augmented_parts(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    plan: Callable[[int], Augmentation],
+    arrange: Arrange,
+    *,
+    seed: int,
+    epochs: range,
+    threads: int = 1,
+    features: InputFeatures | None = None,
+) -> Generator[Part, None, None]:
+    """Shuffled and distorted training data, each part made while the one before is used.
 
     Parameters
     ----------
@@ -363,37 +425,43 @@ def augmented_epochs(
     labels : ndarray of uint8, shape (n,)
     plan : callable
         Gives the strength of the distortions for an epoch.
+    arrange : callable
+        Gives the labels of an epoch, and its parts, which do not change its images.
     seed : int
     epochs : range
         Epochs to go through; starting in the middle gives the same data as coming from the start.
     threads : int
     features : InputFeatures, optional
         What the network sees of the distorted images; their pixels by default.
-
-    Yields
-    ------
-    (ndarray of float32, shape (n, 784) or (n, features.inputs), ndarray of uint8, shape (n,))
-        The epoch's images in [0, 1], or their features, and their labels.
     """
 
-    def prepare(epoch: int) -> tuple[Float32Array, NDArray[np.uint8]]:
-        seeds = np.random.SeedSequence(seed, spawn_key=(epoch,))
-        order = np.random.default_rng(seeds).permutation(len(images))
+    def prepare(epoch: int, order: NDArray[np.intp], part: slice) -> Float32Array:
+        first = part.start // CHUNK
+        begin, end = first * CHUNK, -(-part.stop // CHUNK) * CHUNK
         distorted = augment(
-            images[order],
+            images[order[begin:end]],
             plan(epoch),
             seed=seed,
             epoch=epoch,
             threads=threads,
             features=features,
+            first=first,
         )
-        return distorted, labels[order]
+        return distorted[part.start - begin : part.stop - begin]
+
+    def finished(made: Future[Float32Array], *rest: Any) -> Part:
+        return Part(made.result(), *rest)
 
     with ThreadPoolExecutor(1) as background:
-        upcoming = [background.submit(prepare, epoch) for epoch in epochs[:1]]
-        for following in epochs[1:]:
-            ready = upcoming.pop().result()
-            upcoming.append(background.submit(prepare, following))
-            yield ready
+        upcoming: deque[tuple[Any, ...]] = deque()
+        for epoch in epochs:
+            seeds = np.random.SeedSequence(seed, spawn_key=(epoch,))
+            order = np.random.default_rng(seeds).permutation(len(images))
+            names, parts = arrange(labels[order], epoch)
+            for number, part in enumerate(parts):
+                made = background.submit(prepare, epoch, order, part)
+                upcoming.append((made, names[part], epoch, number, len(parts)))
+                if len(upcoming) > 1:
+                    yield finished(*upcoming.popleft())
         for last in upcoming:
-            yield last.result()
+            yield finished(*last)

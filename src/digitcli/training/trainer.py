@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from functools import partial
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from digitcli.errors import TrainingError
 from digitcli.memory import keep_freed_memory
 from digitcli.model.input import INPUT_FEATURES, as_pixels
 from digitcli.model.network import Network
-from digitcli.training.augment import augmented_epochs
+from digitcli.training.augment import Part, augmented_parts
 from digitcli.training.recipe import Recipe
 
 Float32Array = NDArray[np.float32]
@@ -183,19 +184,16 @@ def train(
     try:
         with (
             one_blas_thread(),
-            contextlib.closing(_epochs(data.training, recipe, seed, state, threads)) as epochs,
+            contextlib.closing(_parts(data.training, recipe, seed, state, threads)) as parts,
         ):
             learner = _Learner(recipe, state)
             validation = INPUT_FEATURES[state.network.input_features].of(
                 as_pixels(data.validation.images)
             )
-            for images, labels in epochs:
+            for _, epoch in groupby(parts, lambda part: part.epoch):
                 if state.epoch - state.best_epoch >= patience:
                     break
-                labels = any_digit(labels, state.epoch)
-                started = time.perf_counter()
-                training_loss = learner.run_epoch(images, labels, state.epoch, on_part)
-                seconds = time.perf_counter() - started
+                training_loss, speed = learner.run_epoch(epoch, on_part)
                 loss, accuracy = _validate(learner.network, validation, data.validation.labels)
                 record = EpochRecord(
                     epoch=state.epoch + 1,
@@ -204,7 +202,7 @@ def train(
                     training_loss=training_loss,
                     validation_loss=loss,
                     validation_accuracy=accuracy,
-                    samples_per_second=len(labels) / seconds,
+                    samples_per_second=speed,
                 )
                 state = _next_state(state, learner, record)
                 if on_state is not None:
@@ -258,31 +256,35 @@ def recent_validation_loss(history: list[dict[str, Any]], epochs: int) -> float 
     return None if None in losses else float(np.mean(losses))
 
 
-def _epochs(
+def _parts(
     training: Dataset, recipe: Recipe, seed: int, state: TrainingState, threads: int
-) -> Generator[tuple[Float32Array, NDArray[np.uint8]], None, None]:
-    """Yield the features and labels of each epoch that is still to come."""
+) -> Generator[Part, None, None]:
+    """Yield the features and labels of the epochs that are still to come, part by part."""
     features = INPUT_FEATURES[state.network.input_features]
     remaining = range(state.epoch, recipe.epochs)
+    arrange = partial(_arranged, batch_size=recipe.batch_size)
     if recipe.augmentation is not None:
         with contextlib.closing(
-            augmented_epochs(
+            augmented_parts(
                 training.images,
                 training.labels,
                 recipe.augmentation_at,
+                arrange,
                 seed=seed,
                 epochs=remaining,
                 threads=threads,
                 features=features,
             )
-        ) as epochs:
-            yield from epochs
+        ) as parts:
+            yield from parts
         return
     rows = features.of(as_pixels(training.images))
     for epoch in remaining:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
         order = rng.permutation(len(rows))
-        yield rows[order], training.labels[order]
+        labels, slices = arrange(training.labels[order], epoch)
+        for number, part in enumerate(slices):
+            yield Part(rows[order[part]], labels[part], epoch, number, len(slices))
 
 
 class _Learner:
@@ -302,26 +304,33 @@ class _Learner:
         self.network = state.network
 
     def run_epoch(
-        self,
-        images: Float32Array,
-        labels: NDArray[np.uint8],
-        epoch: int,
-        on_part: Callable[[float], None] | None = None,
-    ) -> float:
-        """Take one step for each mini-batch, keep the weights, and return the mean loss."""
-        loss = 0.0
-        parts = _parts(labels, self._recipe.batch_size)
-        for index, part in enumerate(parts):
-            rate = self._recipe.learning_rate(epoch + index / len(parts))
-            loss += self._fit(images[part], labels[part], rate)
+        self, parts: Iterable[Part], on_part: Callable[[float], None] | None = None
+    ) -> tuple[float, float]:
+        """Take one step for each mini-batch, and keep the weights.
+
+        Returns
+        -------
+        loss : float
+            The mean over all images.
+        speed : float
+            Images a second.
+        """
+        loss = seconds = 0.0
+        images = 0
+        for part in parts:
+            started = time.perf_counter()
+            rate = self._recipe.learning_rate(part.epoch + part.number / part.parts)
+            loss += self._fit(part.images, part.labels, rate)
+            images += len(part.labels)
+            seconds += time.perf_counter() - started
             if on_part is not None:
-                on_part(epoch + (index + 1) / len(parts))
+                on_part(part.epoch + (part.number + 1) / part.parts)
         self.network = Network(
             tuple(weight.copy() for weight in self._classifier.coefs_),
             tuple(bias.copy() for bias in self._classifier.intercepts_),
             self.network.input_features,
         )
-        return loss / len(labels)
+        return loss / images, images / seconds
 
     def _fit(self, images: Float32Array, labels: NDArray[np.uint8], learning_rate: float) -> float:
         """Take one step for each mini-batch and return the sum of the images' losses."""
@@ -344,7 +353,15 @@ class _Learner:
         return loss * len(labels)
 
 
-def _parts(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:
+def _arranged(
+    labels: NDArray[np.uint8], epoch: int, batch_size: int
+) -> tuple[NDArray[np.uint8], list[slice]]:
+    """Return the labels that an epoch learns, and its parts."""
+    labels = any_digit(labels, epoch)
+    return labels, _cut(labels, batch_size)
+
+
+def _cut(labels: NDArray[np.uint8], batch_size: int) -> list[slice]:
     """Cut an epoch at batch borders into parts, unless one would lack a digit.
 
     `MLPClassifier.fit` insists on the same classes in every call.
