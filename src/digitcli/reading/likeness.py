@@ -9,8 +9,8 @@ into scenes (tools/likeness_network.py).
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -225,7 +225,7 @@ SIZES = (SIDE * SIDE + 41, 96, 32, 1)
 @cache
 def _layers() -> list[tuple[Float32Array, Float32Array]]:
     """Weights and biases of each layer, which lie in one array one after the other."""
-    with files(__package__).joinpath("likeness.npy").open("rb") as file:
+    with Path(__file__).with_name("likeness.npy").open("rb") as file:
         numbers = np.load(file).astype(np.float32)
     layers, start = [], 0
     for before, after in pairwise(SIZES):

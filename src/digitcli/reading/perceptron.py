@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 def load_layers(name: str) -> Layers:
     """Read weights and biases that come with the package, from the first layer to the last."""
-    with files(__package__).joinpath(name).open("rb") as file, np.load(file) as arrays:
+    with Path(__file__).with_name(name).open("rb") as file, np.load(file) as arrays:
         return [
             (
                 arrays[f"weight{layer}"].astype(np.float32),

@@ -10,8 +10,8 @@ written rows and from MNIST's training digits (tools/row_network.py).
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from math import exp, inf, log1p
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -194,7 +194,7 @@ def _rectified(values: Float32Array) -> Float32Array:
 @cache
 def _layers() -> list[tuple[Float32Array, Float32Array]]:
     """Weights, shape (inputs, outputs), and biases."""
-    with files(__package__).joinpath("uncut.npz").open("rb") as file, np.load(file) as arrays:
+    with Path(__file__).with_name("uncut.npz").open("rb") as file, np.load(file) as arrays:
         layers: list[tuple[Float32Array, Float32Array]] = []
         channels = 1
         for number in range(len(arrays.files) // 3):
