@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digitcli.training.blas import one_blas_thread
+from digitcli.blas import one_blas_thread
 
 ENVIRONMENT = {
     name: value
