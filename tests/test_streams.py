@@ -159,6 +159,32 @@ def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) ->
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("module", ["digitcli.cli.predict", "numpy"])
+def test_a_signal_in_a_callback_of_an_import_ends_the_program(
+    folder: Path, module: str, name: str, code: int
+) -> None:
+    """Where it comes then, its exception would be shown and ignored."""
+    program = (
+        "import signal, sys, weakref, digitcli.cli\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            thing = Interrupt()\n"
+        f"            ref = weakref.ref(thing, lambda _: signal.raise_signal(signal.{name}))\n"
+        "            del thing\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "digitcli.cli.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "predict", "3.png"],
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
+
+
 def test_ctrl_c_of_which_an_import_makes_an_error_is_no_fault(folder: Path) -> None:
     code = (
         "import signal, sys, digitcli.cli\n"

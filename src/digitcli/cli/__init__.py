@@ -6,13 +6,34 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 
 def main() -> NoReturn:
     """Run the program on ``sys.argv`` and end the process with its exit code."""
     try:
+        sys.unraisablehook = _let_signals_come_again()
         from digitcli.cli.app import main as app_main
     except KeyboardInterrupt:
         sys.exit(130)
     app_main()
+
+
+def _let_signals_come_again() -> Any:
+    """Return what meets exceptions that nothing can be told of, such as those of callbacks.
+
+    Where such a one is that of Ctrl-C or SIGTERM, the signal comes again in a moment, when it can
+    end the program.
+    """
+    import signal
+    from threading import Timer
+
+    def meet(met: Any) -> None:
+        if isinstance(met.exc_value, KeyboardInterrupt):
+            Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
+        elif isinstance(met.exc_value, SystemExit):
+            Timer(0.01, signal.raise_signal, (signal.SIGTERM,)).start()
+        else:
+            sys.__unraisablehook__(met)
+
+    return meet
