@@ -29,11 +29,18 @@ def _let_signals_come_again() -> Any:
     from threading import Timer
 
     def meet(met: Any) -> None:
-        if isinstance(met.exc_value, KeyboardInterrupt):
-            Timer(0.01, signal.raise_signal, (signal.SIGINT,)).start()
-        elif isinstance(met.exc_value, SystemExit):
-            Timer(0.01, signal.raise_signal, (signal.SIGTERM,)).start()
-        else:
+        if not isinstance(met.exc_value, KeyboardInterrupt | SystemExit):
             sys.__unraisablehook__(met)
+            return
+        interrupted = isinstance(met.exc_value, KeyboardInterrupt)
+        number = signal.SIGINT if interrupted else signal.SIGTERM
+        while True:
+            try:
+                timer = Timer(0.01, signal.raise_signal, (number,))
+                timer.daemon = True
+                timer.start()
+            except (KeyboardInterrupt, SystemExit):
+                continue  # on a busy machine it may come before the start has returned
+            return
 
     return meet
