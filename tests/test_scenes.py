@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ from digitcli.seeing.pens import find_pens
 from digitcli.seeing.rules import is_empty_box
 from digitcli.seeing.scene import Scene
 from digitcli.seeing.view import View
-from test_normalize import drawn, plain
+from test_normalize import drawn as drawn_in_any_size
+from test_normalize import plain
 
 Picture = NDArray[np.uint8]
 Ink = NDArray[np.float32]
+drawn = partial(drawn_in_any_size, canvas=(400, 400), height=200)
 BLUE, RED, PAPER, TABLE = (25, 40, 150), (200, 40, 40), (236, 234, 228), (70, 50, 38)
 
 
