@@ -95,7 +95,7 @@ def test_other_arrays_are_refused(
 def npz(**members: bytes) -> bytes:
     """Return a zip file of arrays given as raw .npy bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, data in members.items():
             archive.writestr(f"{name}.npy", data)
     return buffer.getvalue()

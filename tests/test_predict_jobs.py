@@ -136,6 +136,7 @@ def test_a_wrong_list_of_paths_ends_in_one_line(digitcli: Run, reader: Path) -> 
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow("processes")
 def test_what_a_killed_process_was_at_is_done_again(tmp_path: Path, reader: Path) -> None:
     paths = [str(path) for path in draw_digits(tmp_path, ready=True)] * 200
     answers = answer_in_processes(DigitReading(load_model(reader)), cut(paths), jobs=2)
@@ -165,7 +166,8 @@ def test_an_image_that_ends_its_process_is_an_error_and_the_rest_goes_on(
     assert "ends every process" in errors[deadly]
 
 
-@pytest.mark.parametrize("others", [0, pytest.param(3, marks=pytest.mark.slow("processes"))])
+@pytest.mark.slow("processes")
+@pytest.mark.parametrize("others", [0, 3])
 def test_an_image_is_not_blamed_for_what_two_more_processes_died_of(
     tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
