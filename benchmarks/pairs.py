@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import truediv
 from pathlib import Path
 from typing import NamedTuple
@@ -187,11 +187,13 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} processors ({platform.machine()}), load {load}, Python "
         f"{platform.python_version()}, NumPy {np.__version__}, "
-        f"sgemm {sgemm_peak() / 1e9:,.0f} GFLOP/s"
+        f"sgemm {sgemm_peak(clock=time.thread_time) / 1e9:,.0f} GFLOP/s"
     )
 
 
-def sgemm_peak(side: int = 2048, seconds: float = 1.0) -> float:
+def sgemm_peak(
+    side: int = 2048, seconds: float = 1.0, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Most floating-point operations a second that a product of large matrices reaches here.
 
     By one thread, as digitcli trains and predicts.
@@ -201,9 +203,9 @@ def sgemm_peak(side: int = 2048, seconds: float = 1.0) -> float:
     best, end = float("inf"), time.perf_counter() + seconds
     with one_blas_thread():
         while time.perf_counter() < end:
-            start = time.perf_counter()
+            start = clock()
             np.matmul(a, a, out=out)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, clock() - start)
     return 2 * side**3 / best
 
 

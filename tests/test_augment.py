@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from contextlib import closing
 
 import numpy as np
@@ -15,6 +16,7 @@ from digitcli.training.augment import (
     _displacements,
     augment,
     augmented_epochs,
+    augmented_parts,
 )
 
 EVERYTHING = Augmentation(
@@ -223,6 +225,25 @@ def test_epochs_can_start_in_the_middle(images: NDArray[np.uint8]) -> None:
         np.testing.assert_array_equal(data, same_data)
         np.testing.assert_array_equal(names, same_names)
     assert not np.array_equal(whole[0][1], whole[1][1])
+
+
+def test_parts_make_up_the_epochs(images: NDArray[np.uint8]) -> None:
+    labels = np.arange(len(images)).astype(np.uint8)
+    bounds = 0, 1, CHUNK - 1, CHUNK + 5, len(images)
+
+    def arrange(labels: NDArray[np.uint8], epoch: int) -> tuple[NDArray[np.uint8], Sequence[slice]]:
+        return labels + epoch, [slice(*each) for each in itertools.pairwise(bounds)]
+
+    plan = EVERYTHING.weakened
+    whole = augmented_epochs(images, labels, plan, seed=3, epochs=range(1, 3))
+    parts = list(augmented_parts(images, labels, plan, arrange, seed=3, epochs=range(1, 3)))
+    assert [(part.epoch, part.number, part.parts) for part in parts] == [
+        (epoch, number, 4) for epoch in (1, 2) for number in range(4)
+    ]
+    for epoch, (data, names) in enumerate(whole, start=1):
+        own = [part for part in parts if part.epoch == epoch]
+        np.testing.assert_array_equal(np.concatenate([part.images for part in own]), data)
+        np.testing.assert_array_equal(np.concatenate([part.labels for part in own]), names + epoch)
 
 
 def test_labels_follow_their_images(images: NDArray[np.uint8]) -> None:

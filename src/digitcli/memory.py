@@ -10,10 +10,10 @@ from typing import Final
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
-_LARGE: Final = 32 << 20
-"""Arrays of more bytes are always given back: the limit that glibc has for the other ones."""
+_LARGE: Final = 8 << 20
+"""Arrays of more bytes are always given back."""
 
-_KEPT: Final = 256 << 20
+_KEPT: Final = 64 << 20
 """Free bytes that are kept at most."""
 
 
