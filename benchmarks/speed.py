@@ -31,7 +31,7 @@ from training_throughput import operations
 
 PAGES = (60, 20), (32, 10)
 TRAINED = "quick", "standard"
-EPOCHS = 4
+EPOCHS = 2
 SOME_FAILED = 3
 """The exit code where a picture of a folder cannot be read."""
 
