@@ -125,7 +125,7 @@ class _Process(SpawnProcess):
     on_end: Callable[[], None]
 
     def start(self) -> None:
-        with _signals_wait():
+        with signals_wait():
             with _without_ctrl_c():
                 super().start()
             threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
@@ -261,11 +261,11 @@ def _told_when_there_is_no_room() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
+def signals_wait() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait for the end of the block.
 
-    Their handlers raise: half-way through a start, the new process would show a traceback of a pipe
-    that ends too soon.
+    Their handlers raise: half-way through the start of a process, it would show a traceback of a
+    pipe that ends too soon; and half-way through an import of NumPy's, the exception is lost.
     """
     came: list[int] = []
     before: dict[int, Any] = {}

@@ -285,7 +285,11 @@ def _train(
 ) -> Outcome | None:
     """Search if asked to, train, and return what came of it; None when there is nothing to save."""
     from digitcli.cli.training_display import show_training
+    from digitcli.processes import signals_wait
     from digitcli.training.run import InterruptedAtTheEnd, train_model
+
+    with signals_wait():
+        import numpy.random  # noqa: F401
 
     searching = search is not None
     with _sigterm_interrupts():
