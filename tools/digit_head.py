@@ -27,9 +27,9 @@ from digitcli.writing.writer import write_digits, write_marks
 SEED = 4
 MOST = 60_000
 """Digits that are learned from."""
-MARKS, MARKS_SEED = 20_000, 70
+MARKS, MARKS_SEED = 10_000, 70
 """More marks, by other people."""
-STRENGTHS = 0.001, 0.01, 0.1
+STRENGTHS = 0.01, 0.1, 1.0
 """Inverse strengths of regularization, of which the best is taken: on what other people wrote."""
 VALIDATION, VALIDATION_SEED = 4000, 71
 
