@@ -35,9 +35,9 @@ from digitcli.reading.uncut import (
 )
 from digitcli.reading.ways import Way
 from digitcli.seeing.ink import Ink
+from digitcli.seeing.light import is_clean
 from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.quantile import median
 from digitcli.seeing.rows import heights, tilt, weighted_median
 
 MAIN = 0.6
@@ -251,7 +251,7 @@ def read_row(
             return _signed(read.row, look).with_confidence(TRUSTED * seen.probability)
     if not cuts:
         return None
-    trust = CLEAN if _is_clean(way.dark) else ON_PAPER
+    trust = CLEAN if is_clean(way.dark) else ON_PAPER
     if frame and (recognised := _recognised(seen, frame, trust, way.ink, model)):
         return _signed(recognised, look)
     if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
@@ -293,11 +293,6 @@ def extent(found: Regions, row: NDArray[np.intp], height: float) -> tuple[Place,
     shift = slope * ((found.left[main] + found.right[main]) / 2 - (left + right) / 2)
     top, bottom = float((found.top[main] - shift).min()), float((found.bottom[main] - shift).max())
     return (left, top, right, bottom), slope
-
-
-def _is_clean(dark: Float32Array) -> bool:
-    """Whether most pixels are exactly as dark as the next one."""
-    return float(median(np.abs(np.diff(dark, axis=1)))) == 0
 
 
 def _recognised(seen: Texts, frame: Texts, trust: Trust, ink: Ink, model: Model) -> Row | None:

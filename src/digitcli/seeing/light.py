@@ -140,8 +140,15 @@ def ink_density(values: Float32Array, lit: Float32Array) -> Float32Array:
     return np.clip((lit - values) / np.maximum(lit, DARKEST), 0, 1)
 
 
+def is_clean(dark: Float32Array) -> bool:
+    """Whether most pixels are exactly as dark as the next one: a drawing, no photo."""
+    return float(median(np.abs(np.diff(dark, axis=1)))) == 0
+
+
 def without_shadows(dark: Float32Array, light: Float32Array) -> Float32Array:
     """Return how dark each pixel is against its paper, if shadows lie there; else as it was.
+
+    In drawings there are none.
 
     Parameters
     ----------
@@ -151,7 +158,9 @@ def without_shadows(dark: Float32Array, light: Float32Array) -> Float32Array:
         The brightness without ink.
     """
     darkest, brightest = quantile(light, TAIL), quantile(light, 1 - TAIL)
-    return dark if brightest - darkest <= SHADOWED * brightest else ink_density(1 - dark, light)
+    if brightest - darkest <= SHADOWED * brightest or is_clean(dark):
+        return dark
+    return ink_density(1 - dark, light)
 
 
 def brightness(
