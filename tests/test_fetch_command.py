@@ -54,10 +54,17 @@ def start(home: Path, *arguments: str, **options: int) -> subprocess.Popen[str]:
     )
 
 
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except FileNotFoundError:  # a file that was there only to see what the file system can
+        return False
+
+
 def wait_until_downloading(folder: Path) -> None:
     """Wait until a temporary file has grown."""
     end = time.monotonic() + 20
-    while not any(file.is_file() and file.stat().st_size for file in folder.rglob("*")):
+    while not any(map(_has_bytes, folder.rglob("*"))):
         assert time.monotonic() < end
         time.sleep(0.02)
 
