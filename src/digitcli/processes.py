@@ -20,6 +20,7 @@ from functools import cache
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from digitcli.errors import DigitcliError
@@ -69,7 +70,7 @@ class Processes(Generic[T]):
         with _told_when_there_is_no_room():
             _start_tracker()
             _check_room(_FILES + _FILES_EACH * jobs)
-            self._context = _Context(self._notice)
+            self._context = _Context(self._end)
             self._messages = None if on_message is None else _Messages(self._context, on_message)
             channel = None if self._messages is None else self._messages.channel
             self._executor = ProcessPoolExecutor(
@@ -92,21 +93,19 @@ class Processes(Generic[T]):
             with _told_when_there_is_no_room():
                 return self._executor.submit(_call, function, arguments)
 
-    def _notice(self) -> None:
-        """Have the executor look which processes are there.
+    def _end(self) -> None:
+        """End the processes, whatever they are at, as when one of them has died.
 
-        It looks whenever it gets work, but starts a process for that work afterwards, and would
-        not notice that this one died.
+        An executor does not notice the death of a process that it started after it looked, and
+        waits for ever for the rest of an answer that a process was ended in the midst of.
         """
-        with self._closing, contextlib.suppress(BrokenProcessPool, OSError, RuntimeError):
-            if not self._closed:
-                self._executor.submit(_nothing)
-
-    def close(self) -> None:
-        """End the processes, whatever they are at, and hear what they still had to tell."""
         with self._closing:
             self._closed = True
             self._context.kill()
+
+    def close(self) -> None:
+        """End the processes, whatever they are at, and hear what they still had to tell."""
+        self._end()
         # Without waiting, the interpreter's exit may meet the executor's thread half-way out.
         with contextlib.suppress(RuntimeError):  # its thread could not start
             self._executor.shutdown(wait=True, cancel_futures=True)
@@ -142,6 +141,14 @@ class _Process(SpawnProcess):
         self.kill()  # a library that computes may be deaf to anything else
 
 
+class _Results(SimpleQueue[Any]):
+    """What processes answer."""
+
+    def end(self) -> None:
+        """Let whoever waits for an answer hear that none comes any more."""
+        self._writer.close()
+
+
 class _Context(SpawnContext):
     """Knows the processes that it starts, so that no other one of this program is ever ended."""
 
@@ -149,6 +156,11 @@ class _Context(SpawnContext):
         super().__init__()
         self._started: list[_Process] = []
         self._on_end = on_end
+        self._results: list[_Results] = []
+
+    def SimpleQueue(self) -> _Results:  # type: ignore[override]  # noqa: N802
+        self._results.append(_Results(ctx=self.get_context()))
+        return self._results[-1]
 
     def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]  # noqa: N802
         process = _Process(*arguments, **options)
@@ -160,6 +172,8 @@ class _Context(SpawnContext):
         for process in self._started:
             if process.pid is not None:
                 process.kill()
+        for results in self._results:
+            results.end()
 
     def join(self) -> None:
         for process in self._started:
@@ -308,10 +322,6 @@ def _without_ctrl_c() -> Iterator[None]:
 
 _sent: _Shared[Any]
 _channel: tuple[Any, Any] | None
-
-
-def _nothing() -> None:
-    pass
 
 
 def _prepare(shared: _Shared[Any], channel: tuple[Any, Any] | None) -> None:
