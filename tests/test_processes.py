@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -35,6 +36,15 @@ def fail(shared: Any) -> None:
 
 
 def die(shared: Any) -> None:
+    os._exit(1)
+
+
+def die_in_the_midst_of_an_answer(shared: Any) -> None:
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 100) + b"half")
     os._exit(1)
 
 
@@ -81,6 +91,12 @@ def test_a_death_is_told_for_all_that_was_in_work() -> None:
                 future.result()
         with pytest.raises(BrokenProcessPool):
             processes.submit(add, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_nobody_waits_for_the_rest_of_an_answer() -> None:
+    with Processes(2, SHARED) as processes, pytest.raises(BrokenProcessPool):
+        processes.submit(die_in_the_midst_of_an_answer).result(timeout=20)
 
 
 def test_only_the_own_processes_are_ended() -> None:

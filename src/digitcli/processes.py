@@ -146,7 +146,7 @@ class _Results(SimpleQueue[Any]):
 
     def end(self) -> None:
         """Let whoever waits for an answer hear that none comes any more."""
-        self._writer.close()
+        self._writer.close()  # type: ignore[attr-defined]
 
 
 class _Context(SpawnContext):
@@ -158,7 +158,7 @@ class _Context(SpawnContext):
         self._on_end = on_end
         self._results: list[_Results] = []
 
-    def SimpleQueue(self) -> _Results:  # type: ignore[override]  # noqa: N802
+    def SimpleQueue(self) -> _Results:  # noqa: N802
         self._results.append(_Results(ctx=self.get_context()))
         return self._results[-1]
 
