@@ -140,6 +140,16 @@ def test_nothing_else_is_imported_before_ctrl_c_is_heeded(folder: Path) -> None:
     assert {*result.stdout.split()} <= {"__future__", "digitcli", "digitcli.cli"}, result.stderr
 
 
+def predict_in(folder: Path, program: str) -> subprocess.CompletedProcess[bytes]:
+    """Let a Python program that ends in digitcli's `main` read a picture."""
+    return subprocess.run(
+        [sys.executable, "-c", program, "predict", "3.png"],
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+
+
 @pytest.mark.parametrize("module", ["typer", "digitcli.cli.predict", "numpy", "PIL.Image"])
 def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) -> None:
     code = (
@@ -150,12 +160,7 @@ def test_ctrl_c_while_starting_leaves_no_traceback(folder: Path, module: str) ->
         "sys.meta_path.insert(0, Interrupt())\n"
         "digitcli.cli.main()"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, "predict", "3.png"],
-        capture_output=True,
-        cwd=folder,
-        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
-    )
+    result = predict_in(folder, code)
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
@@ -176,12 +181,7 @@ def test_a_signal_in_a_callback_of_an_import_ends_the_program(
         "sys.meta_path.insert(0, Interrupt())\n"
         "digitcli.cli.main()"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, "predict", "3.png"],
-        capture_output=True,
-        cwd=folder,
-        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
-    )
+    result = predict_in(folder, program)
     assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
 
 
@@ -196,12 +196,7 @@ def test_ctrl_c_of_which_an_import_makes_an_error_is_no_fault(folder: Path) -> N
         "sys.meta_path.insert(0, Interrupt())\n"
         "digitcli.cli.main()"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, "predict", "3.png"],
-        capture_output=True,
-        cwd=folder,
-        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
-    )
+    result = predict_in(folder, code)
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 

@@ -45,6 +45,8 @@ class Way(NamedTuple):
     kind : {"whole", "sheet", "further", "last"}
         Of the whole picture; of a sheet in it, which is tried even if the rows are clear; what is
         tried only where they are not; or where hardly any writing is seen.
+    light : ndarray of float32, shape (height, width), optional
+        The brightness that each pixel would have without ink, as `View.light` returns it.
     """
 
     ink: Ink

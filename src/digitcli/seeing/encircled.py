@@ -41,8 +41,6 @@ def encircled(mask: Mask) -> Mask | None:
     longer = max(height, width)
     if min(height, width) < max(LEAST, FLATTEST * longer):
         return None
-    y, x = np.mgrid[0:height, 0:width]
-    y, x = y - (height - 1) / 2, x - (width - 1) / 2
     turn = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
     steps = np.arange(int(np.hypot(height, width) / 2) + 1)[:, None]
     rows = np.rint((height - 1) / 2 + steps * np.sin(turn)).astype(np.intp)
@@ -72,6 +70,8 @@ def encircled(mask: Mask) -> Mask | None:
     apart = np.diff(touched, append=touched[0] + ANGLES)
     if ANGLES - apart.max() > ASIDE * ANGLES:
         return None
+    y, x = np.ogrid[0:height, 0:width]
+    y, x = y - (height - 1) / 2, x - (width - 1) / 2
     place = np.rint(np.arctan2(y, x) / (2 * np.pi) * ANGLES).astype(np.intp) % ANGLES
     ring = np.hypot(y, x) >= (outer - SWOLLEN * usual)[place]
     inner = mask & ~ring
