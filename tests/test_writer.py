@@ -15,7 +15,15 @@ from digitcli.seeing.ready import in_mnist_form
 from digitcli.training.trainer import any_digit
 from digitcli.writing.allographs import DIGITS, MARKS
 from digitcli.writing.rows import write_row
-from digitcli.writing.writer import PER_PERSON, hand, strokes, write_digits, write_marks
+from digitcli.writing.writer import (
+    PER_PERSON,
+    hand,
+    has_bar,
+    strokes,
+    write_digit,
+    write_digits,
+    write_marks,
+)
 
 
 def test_equal_seeds_write_equal_digits_in_the_form_of_mnist() -> None:
@@ -32,6 +40,18 @@ def test_a_person_writes_many_digits_in_one_hand() -> None:
     first, later, other = (hand(number, 3, 1.0)[0] for number in (0, PER_PERSON - 1, PER_PERSON))
     assert (first.taste, first.pen, first.slant) == (later.taste, later.pen, later.slant)
     assert first.taste != other.taste
+
+
+@pytest.mark.parametrize("digit", [1, 7])
+def test_a_1_can_be_told_from_a_7(digit: int) -> None:
+    checked = 0
+    for number in range(0, 3000, 5):
+        person, rng = hand(number, 9, 1.2)
+        ways, _ = write_digit(digit, person, rng)
+        if len(ways) == 1:
+            assert has_bar(ways[0]) == (digit == 7)
+            checked += 1
+    assert checked > 200
 
 
 @pytest.mark.parametrize("text", [form for forms in DIGITS.values() for _, form in forms.values()])

@@ -2,13 +2,14 @@
 
     python tools/shipped_training_set.py variants.npz
     python tools/shipped_training_set.py --writer written.npz
-    python tools/shipped_training_set.py --harder MODEL.joblib harder.npz
+    python tools/shipped_training_set.py --harder MODEL.joblib [--seen SEEN.npz] harder.npz
 
 The first is MNIST, with the training digits of the UCI set (three times, for there are few) and
 with flagged 1s, crossed 7s and looped 2s made from MNIST's (digitcli.training.variants). The second
 has besides what a writer wrote (digitcli.writing.writer): digits in the hands that MNIST lacks,
 and marks that are no digits. The third has more of both, those on which a model errs more often
-than others, and the MNIST digits that it doubts a second time. The test split is MNIST's own.
+than others, the MNIST digits that it doubts a second time, and what `tools/seen_pictures.py` saw,
+but for what it surely takes for another digit. The test split is MNIST's own.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def main() -> None:
     parser.add_argument(
         "--harder", type=Path, metavar="MODEL", help="with what is hard for a model"
     )
+    parser.add_argument("--seen", type=Path, help="with what was seen in scenes, too")
+    parser.add_argument("--seed", type=int, default=HARDER_SEED, help="of what is hard")
     parser.add_argument("--data-dir", type=Path, help="where `digitcli fetch` put MNIST")
     options = parser.parse_args()
 
@@ -71,9 +74,11 @@ def main() -> None:
         model = load_model(options.harder)
         parts += [
             doubted(training, model),
-            harder_digits(model),
-            (found := harder_marks(model), np.full(len(found), NO_DIGIT, np.uint8)),
+            harder_digits(model, options.seed),
+            (found := harder_marks(model, options.seed), np.full(len(found), NO_DIGIT, np.uint8)),
         ]
+        if options.seen:
+            parts.append(seen_rightly(load_dataset(str(options.seen)), model))
     parts.append((test.images, test.labels))
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     split = np.where(np.arange(len(labels)) < len(labels) - len(test), "train", "test")
@@ -99,22 +104,31 @@ def taken(doubt: Doubts, count: int, rng: np.random.Generator) -> NDArray[np.int
     return rng.choice(len(doubt), count, replace=False, p=weights / weights.sum())
 
 
-def harder_digits(model: Model) -> tuple[Images, Images]:
+def harder_digits(model: Model, seed: int) -> tuple[Images, Images]:
     """Write digits, and take those that a model doubts."""
-    rng = np.random.default_rng(HARDER_SEED)
-    images, labels = write_digits(round(POOL * HARDER_WRITTEN), seed=HARDER_SEED)
+    rng = np.random.default_rng(seed)
+    images, labels = write_digits(round(POOL * HARDER_WRITTEN), seed=seed)
     doubt, other = misread(model, images, labels)
     fair = np.flatnonzero(other < SURELY_WRONG)
     chosen = fair[taken(doubt[fair], HARDER_WRITTEN, rng)]
     return images[chosen], labels[chosen]
 
 
-def harder_marks(model: Model) -> Images:
+def harder_marks(model: Model, seed: int) -> Images:
     """Write marks, and take those that a model is sure to be digits."""
-    rng = np.random.default_rng(HARDER_SEED)
-    images = write_marks(round(POOL * HARDER_MARKS), seed=HARDER_SEED)
+    rng = np.random.default_rng(seed)
+    images = write_marks(round(POOL * HARDER_MARKS), seed=seed)
     _, sure = misread(model, images, np.zeros(len(images), np.uint8))
     return images[taken(sure, HARDER_MARKS, rng)]
+
+
+def seen_rightly(seen: Dataset, model: Model) -> tuple[Images, Images]:
+    """Leave out the scenes in which something else was probably taken for the digit."""
+    other = np.zeros(len(seen))
+    digits = seen.labels != NO_DIGIT
+    _, other[digits] = misread(model, seen.images[digits], seen.labels[digits])
+    kept = other < SURELY_WRONG
+    return seen.images[kept], seen.labels[kept]
 
 
 def doubted(training: Dataset, model: Model) -> tuple[Images, Images]:

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.writing.allographs import DIGITS, QUICK
-from digitcli.writing.writer import Person, Points, Rng, allograph, hand, painted, pen_ways, strokes
+from digitcli.writing.writer import (
+    Person,
+    Points,
+    Rng,
+    hand,
+    painted,
+    pen_ways,
+    strokes,
+    write_digit,
+)
 
 Float32Array = NDArray[np.float32]
 
@@ -126,10 +135,9 @@ def write_row(number: int, *, seed: int) -> WrittenRow:
         marks.append((drawn, False, 0.0))
         signed += SIGNS[sort]
     for place, digit in enumerate(digits.tolist()):
-        forms = FORMS[digit]
-        form = strokes(forms[allograph(digit, person, rng, forms)][1])
+        written, _ = write_digit(digit, person, rng, FORMS[digit])
         size = np.exp(rng.normal(0, uneven)) * (flat if digit == 0 and place else np.ones(2))
-        ways = [way * size for way in pen_ways(form, person, rng)]
+        ways = [way * size for way in written]
         drawn = _drawn(ways, person, rng, down=(1 - size[1]) * base + rng.normal(0, wavering))
         wider = rng.uniform(0.2, 0.9) if apart and place == apart else 0.0
         marks.append((drawn, True, wider))

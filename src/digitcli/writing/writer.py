@@ -34,6 +34,11 @@ ROUNDEST = 0.15
 """How probable it is at most that a corner of a mark is rounded off."""
 STEPS = 10
 """Points of the pen's way between two points of an allograph."""
+LONG, STEEP = 0.3, 0.65
+"""A stroke before a stem that reaches aside by more than this share of the height, and rises or
+falls by less than this share of its reach, is a 7's bar; a shorter or steeper one is a 1's flag."""
+TRIES, MOST_TRIES = 3, 50
+"""So often a person tries to write a digit that can be told, in the usual way and in any."""
 
 
 class Stroke(NamedTuple):
@@ -139,8 +144,47 @@ def _written(
     for number in range(count):
         person, rng = hand(number, seed, stretch)
         digit = int(rng.integers(10))
-        name = allograph(digit, person, rng)
-        yield _image(strokes(DIGITS[digit][name][1]), person, rng), digit, name
+        ways, name = write_digit(digit, person, rng)
+        yield _image(ways, person, rng), digit, name
+
+
+def write_digit(
+    digit: int, person: Person, rng: Rng, forms: dict[str, tuple[float, str]] | None = None
+) -> tuple[list[Points], str]:
+    """Write a digit once, so that it can be told: the pen's ways, and the allograph's name.
+
+    Some hands write a 1 with a long flag and a 7 with a short bar; between the two lies what nobody
+    can tell.
+    """
+    forms = forms or DIGITS[digit]
+    for attempt in range(MOST_TRIES):
+        usual = attempt < TRIES
+        name = allograph(digit, person, rng, forms) if usual else str(rng.choice(list(forms)))
+        ways = pen_ways(strokes(forms[name][1]), person, rng)
+        if digit not in (1, 7) or len(ways) > 1 or has_bar(ways[0]) == (digit == 7):
+            break
+    return ways, name
+
+
+def has_bar(way: Points) -> bool:
+    """Whether a stroke begins with a bar as a 7 does."""
+    reach, drop = flag(way)
+    return reach >= LONG and abs(drop) < STEEP * reach
+
+
+def flag(way: Points) -> tuple[float, float]:
+    """Return how far a stroke reaches to the left of its corner at the top, and falls meanwhile.
+
+    Both are shares of the height. The corner is what lies furthest from the line between the start
+    of the stroke and its lowest end.
+    """
+    middle = len(way) // 2
+    foot = middle + int(way[middle:, 1].argmax())
+    x, y = (way[: foot + 1] - way[0]).T
+    corner = int(np.abs(x * y[-1] - y * x[-1]).argmax())
+    before = (way[: corner + 1] - way[corner]) / max(float(np.ptp(way[:, 1])), 1e-9)
+    furthest = int(before[:, 0].argmin())
+    return -float(before[furthest, 0]), float(before[furthest, 1])
 
 
 def allograph(
@@ -177,7 +221,7 @@ def write_marks(count: int, *, seed: int) -> NDArray[np.uint8]:
         person, rng = hand(number, seed, 1.0)
         person = person._replace(roundness=min(person.roundness, ROUNDEST))  # a round D is a 0
         way = ways[int(rng.choice(len(ways), p=chances / chances.sum()))][1]
-        images.append(_image(way(person, rng), person, rng))
+        images.append(_image(pen_ways(way(person, rng), person, rng), person, rng))
     return np.stack(images)
 
 
@@ -218,9 +262,9 @@ def strokes(text: str) -> list[Stroke]:
     return found
 
 
-def _image(form: list[Stroke], person: Person, rng: Rng) -> NDArray[np.uint8]:
-    """Write strokes once and bring them to the form of MNIST."""
-    return place(shape_strokes(crop(_drawn(pen_ways(form, person, rng), person, rng))))
+def _image(ways: list[Points], person: Person, rng: Rng) -> NDArray[np.uint8]:
+    """Draw the pen's ways and bring them to the form of MNIST."""
+    return place(shape_strokes(crop(_drawn(ways, person, rng))))
 
 
 def pen_ways(form: list[Stroke], person: Person, rng: Rng) -> list[Points]:
