@@ -23,6 +23,12 @@ def test_the_rate_rises_to_its_peak_then_falls_to_zero(recipe: Recipe) -> None:
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("epochs", "calm"), [(40, 8), (4, 1), (1, 0), (80, 8)])
+def test_a_short_training_is_calm_at_its_end_alone(epochs: int, calm: int) -> None:
+    recipe = RECIPES["standard"].shortened(epochs)
+    assert (recipe.epochs, recipe.calm_epochs) == (epochs, calm)
+
+
 def test_the_default_recipes_are_ordered_by_effort() -> None:
     work = [
         RECIPES[name].epochs

@@ -244,7 +244,8 @@ def _recipe(name: str, changes: dict[str, Any], start: Model | None, members: in
     from digitcli.training.recipe import RECIPES
 
     changes = {field: value for field, value in changes.items() if value is not None}
-    recipe = replace(RECIPES[name], **changes)
+    recipe = RECIPES[name].shortened(changes.get("epochs", RECIPES[name].epochs))
+    recipe = replace(recipe, **changes)
     if start is not None:
         return replace(
             recipe,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 
 from digitcli.training.augment import Augmentation
@@ -46,6 +46,14 @@ class Recipe:
     augmentation: Augmentation | None
     calm_epochs: int = 0
     input_features: tuple[str, ...] = ("directions",)
+
+    def shortened(self, epochs: int) -> Recipe:
+        """Return a recipe of so many epochs, with as large a share of calm ones if they are fewer.
+
+        A short training that is calm from the start may diverge at the rates of a long one.
+        """
+        share = min(1.0, epochs / self.epochs)
+        return replace(self, epochs=epochs, calm_epochs=round(share * self.calm_epochs))
 
     def learning_rate(self, epoch: float) -> float:
         """Learning rate at a point of time, in epochs since the start (0 to `epochs`)."""
