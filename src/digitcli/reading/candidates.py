@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.reading.judge import judge, judged_image
+from digitcli.reading.row import Box
 from digitcli.reading.split import Piece, Stroke
-from digitcli.seeing.form import form_digit
+from digitcli.seeing.form import bounding_box, form_digit
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import Float32Array, Mask, padded, strips_of
 
@@ -40,14 +41,13 @@ class Candidate:
     Attributes
     ----------
     first, last : int
-    box : tuple of int
-        Left, top, right, bottom in the picture.
+    box : Box
     mask : ndarray of bool, shape (bottom - top, right - left)
     """
 
     first: int
     last: int
-    box: tuple[int, int, int, int]
+    box: Box
     mask: Mask
 
 
@@ -59,33 +59,34 @@ def candidates(
     The strokes in `whole` stay uncut.
     """
     found = []
-    for first, begin in enumerate(pieces):
-        if begin.after and begin.stroke in whole:
-            continue
-        for last in range(first + 1, min(first + MOST_PIECES, len(pieces)) + 1):
-            end = pieces[last - 1]
-            if end.before and end.stroke in whole:
-                continue
-            candidate = union(pieces, first, last)
-            if candidate is None:
-                continue
+    firsts = [
+        first for first, begin in enumerate(pieces) if not (begin.after and begin.stroke in whole)
+    ]
+    for count in range(1, MOST_PIECES + 1):
+        spans = []
+        for first in firsts:
+            last = first + count
+            if last <= len(pieces) and not (
+                pieces[last - 1].before and pieces[last - 1].stroke in whole
+            ):
+                spans.append((first, last))
+        for candidate in unions(pieces, spans):
             left, _, right, _ = candidate.box
             if right - left > WIDEST_DIGIT * height and not covers_stroke(candidate, pieces):
-                break
-            found.append(candidate)
-    return found
+                firsts.remove(candidate.first)
+            else:
+                found.append(candidate)
+    return sorted(found, key=lambda candidate: (candidate.first, candidate.last))
 
 
 def whole_strokes(pieces: list[Piece]) -> list[Candidate]:
     """Take the pieces of each stroke together."""
-    found = []
+    spans = []
     for stroke in {id(piece.stroke): piece.stroke for piece in pieces}.values():
         own = [number for number, piece in enumerate(pieces) if piece.stroke is stroke]
         if own[-1] - own[0] == len(own) - 1:
-            candidate = union(pieces, own[0], own[-1] + 1)
-            if candidate:
-                found.append(candidate)
-    return found
+            spans.append((own[0], own[-1] + 1))
+    return unions(pieces, spans)
 
 
 def covers_stroke(candidate: Candidate, pieces: list[Piece]) -> bool:
@@ -94,10 +95,31 @@ def covers_stroke(candidate: Candidate, pieces: list[Piece]) -> bool:
     return begin.stroke is end.stroke and begin.after is end.before is None
 
 
-def union(pieces: list[Piece], first: int, last: int) -> Candidate | None:
-    """Take neighbouring pieces together: all that their strokes hold between the outer cuts."""
+def unions(pieces: list[Piece], spans: list[tuple[int, int]]) -> list[Candidate]:
+    """Take the pieces of each span, first … last - 1, together; what holds no ink is left out."""
+    joined = [_joined(pieces[first:last]) for first, last in spans]
+    whole = iter(without_fragments([mask for _, _, mask, cut in joined if cut]))
+    masks = [next(whole) if cut else mask for _, _, mask, cut in joined]
+    return [
+        Candidate(*span, *cropped(left, top, mask))
+        for span, (left, top, _, _), mask in zip(spans, joined, masks, strict=True)
+        if mask.any()
+    ]
+
+
+def _joined(pieces: list[Piece]) -> tuple[int, int, Mask, bool]:
+    """Return all that the strokes of pieces hold between the outer cuts.
+
+    Returns
+    -------
+    left, top : int
+        Where it begins in the picture.
+    mask : ndarray of bool, shape (height, width)
+    cut : bool
+        Whether there are cuts.
+    """
     sides: dict[int, tuple[Piece, Piece]] = {}
-    for piece in pieces[first:last]:
+    for piece in pieces:
         sides[id(piece.stroke)] = (sides.get(id(piece.stroke), (piece,))[0], piece)
     parts = []
     for begin, end in sides.values():
@@ -113,27 +135,36 @@ def union(pieces: list[Piece], first: int, last: int) -> Candidate | None:
     whole = np.zeros((bottom - top, right - left), np.bool_)
     for part, mask in parts:
         whole[part.top - top : part.bottom - top, part.left - left : part.right - left] |= mask
-    if any(begin.after or end.before for begin, end in sides.values()):
-        whole = without_fragments(whole)
-    rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
-    if not len(rows):
-        return None
-    box = (
-        left + int(columns[0]),
-        top + int(rows[0]),
-        left + int(columns[-1]) + 1,
-        top + int(rows[-1]) + 1,
-    )
-    return Candidate(first, last, box, whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    cut = any(begin.after or end.before for begin, end in sides.values())
+    return left, top, whole, cut
 
 
-def without_fragments(mask: Mask) -> Mask:
-    """Drop the small bits of the neighbours that a cut leaves on the wrong side."""
-    strips = strips_of(mask)
-    if strips.components < 2:
-        return mask
-    area = strips.area
-    return strips.part(mask, area >= FRAGMENT * area.max())
+def cropped(left: int, top: int, mask: Mask) -> tuple[Box, Mask]:
+    """Crop the mask of what begins at a place in a picture, and return its box there."""
+    first, after, start, end = bounding_box(mask)
+    return (left + start, top + first, left + end, top + after), mask[first:after, start:end]
+
+
+def without_fragments(masks: list[Mask]) -> list[Mask]:
+    """Drop the small bits of the neighbours that a cut leaves on the wrong side of each mask."""
+    if not masks:
+        return []
+    # all at once, one below the other, which takes a fraction of the time
+    tops = np.cumsum([0, *(len(mask) + 1 for mask in masks)])
+    places = [
+        (slice(top, top + len(mask)), slice(mask.shape[1]))
+        for top, mask in zip(tops.tolist(), masks, strict=False)
+    ]
+    stack = np.zeros((tops[-1], max(mask.shape[1] for mask in masks)), np.bool_)
+    for place, mask in zip(places, masks, strict=True):
+        stack[place] = mask
+    strips = strips_of(stack)
+    owner = np.zeros(strips.components, np.intp)
+    owner[strips.number] = np.searchsorted(tops, strips.row, side="right") - 1
+    area, largest = strips.area, np.zeros(len(masks), np.intp)
+    np.maximum.at(largest, owner, area)
+    kept = strips.part(stack, area >= FRAGMENT * largest[owner])
+    return [kept[place] for place in places]
 
 
 def digit_image(candidate: Candidate, ink: Ink) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.model.network import Model
-from digitcli.reading.candidates import Candidate, digit_image
+from digitcli.reading.candidates import Candidate, cropped, digit_image
 from digitcli.reading.number import with_signs
 from digitcli.reading.row import Row
 from digitcli.reading.transcribe import extent, read_row
@@ -256,20 +256,12 @@ def _is_number(row: Row, ink: Ink, model: Model) -> float:
         looks = [mask] if len(found.area) else []
         if len(found.area) > 1:
             looks.append(found.labels == int(found.area.argmax()) + 1)
-        images += [digit_image(_trimmed(look, left, top), ink) for look in looks]
+        images += [digit_image(Candidate(0, 1, *cropped(left, top, look)), ink) for look in looks]
         owners += [place] * len(looks)
     if not images:
         return 1.0
     likely = model.is_digit(np.stack(images))
     return float(min(likely[np.equal(owners, place)].max() for place in set(owners)))
-
-
-def _trimmed(mask: Mask, left: int, top: int) -> Candidate:
-    """Return the ink in a box that begins at a place."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1
-    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Candidate(0, 1, (int(box[0]), int(box[1]), int(box[2]), int(box[3])), part)
 
 
 def _signed(found: Regions, row: NDArray[np.intp], seen: CellView, read: Row) -> tuple[str, float]:

@@ -9,7 +9,6 @@ segmentation graphs of LeCun et al., 1998).
 from __future__ import annotations
 
 from itertools import compress
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,45 +43,76 @@ WRITING = 2.0
 """Log-odds of a digit that written ones exceed and other marks do not, mostly."""
 
 
-class Lattice(NamedTuple):
+class Lattice:
     """What may be the digits of a row.
 
-    Attributes
+    To bring ink to the form of MNIST takes longer than all else, so what may be a digit is looked
+    at only where it would be one in the best way if it were seen as clearly as can be.
+
+    Parameters
     ----------
     tried : list of Candidate
         Neighbouring pieces that may be a digit together,
-    images : ndarray of uint8, shape (n, 28, 28)
-        in the form of MNIST,
-    scores : ndarray of float32, shape (n, 10)
-        and the log-odds that they are each digit.
+    whole : ndarray of float32, shape (n,)
+        and the log-odds that they are one.
     skips : ndarray of float32, shape (pieces,)
         Score of taking a piece for no digit.
+    ink : Ink
+    model : Model
     """
 
-    tried: list[Candidate]
-    images: NDArray[np.uint8]
-    scores: NDArray[np.float32]
-    skips: NDArray[np.float32]
+    def __init__(
+        self,
+        tried: list[Candidate],
+        whole: NDArray[np.float32],
+        skips: NDArray[np.float32],
+        ink: Ink,
+        model: Model,
+    ) -> None:
+        self.tried = tried
+        self.skips = skips
+        self._whole = whole
+        self._ink = ink
+        self._model = model
+        self._images: dict[int, NDArray[np.uint8]] = {}
+        # log-odds of each digit: the most that they can be, until the candidate is looked at
+        self._scores = log_odds(whole, np.ones((len(tried), 10), np.float32))
 
     def way(self, pattern: Pattern | None = None) -> Way | None:
         """Return the best way to divide the row, None if none has the pattern."""
-        return best_way(self.tried, self.scores, self.skips, pattern)
+        while way := best_way(self.tried, self._scores, self.skips, pattern):
+            new = [number for number, _ in way.choices if number not in self._images]
+            if not new:
+                return way
+            self._look_at(new)
+        return None
+
+    def _look_at(self, numbers: list[int]) -> None:
+        """Tell which digits some candidates may be, for once: few are left to be looked at again."""
+        images = [digit_image(self.tried[number], self._ink) for number in numbers]
+        self._images.update(zip(numbers, images, strict=True))
+        stacked = np.stack(images)
+        with np.errstate(over="ignore", invalid="ignore"):
+            probabilities = self._model.first_look(as_pixels(stacked))
+        if not np.isfinite(probabilities).all():
+            probabilities = self._model.predict_proba(stacked)  # says what is wrong with the model
+        self._scores[numbers] = log_odds(self._whole[numbers], probabilities)
 
     def weakest(self, way: Way) -> float:
         """Return the least log-odds of a digit of a way."""
-        return min(float(self.scores[choice.candidate].max()) for choice in way.choices)
+        return min(float(self._scores[choice.candidate].max()) for choice in way.choices)
 
     def digits(self, way: Way, model: Model, pattern: Pattern | None) -> list[Digit]:
         """Look at the digits of a way once more."""
         chosen = [choice.candidate for choice in way.choices]
-        seen = model.predict_proba(self.images[chosen])
+        seen = model.predict_proba(np.stack([self._images[number] for number in chosen]))
         places = pattern or [ANY] * len(chosen)
         return [
             Digit(
                 self.tried[number].box,
                 looked,
                 _likeliest(looked, allowed),
-                float(self.scores[number].max()) - WRITING,
+                float(self._scores[number].max()) - WRITING,
             )
             for number, looked, allowed in zip(chosen, seen, places, strict=True)
         ]
@@ -116,13 +146,16 @@ def lattice_of(
     )
     width = int(found.right[row].max() - found.left[row].min())
     skips = _skips(pieces, height)
-    if not all_cuts and len(pieces) > CROWDED * (width / height + 0.5):
-        return Lattice([], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32), skips)
-    sure = frozenset[Stroke]() if all_cuts else sure_digits(pieces, ink, height)
-    tried, images, scores = _scored(
-        pieces, sure, height, ink, model, -np.inf if all_cuts else UNLIKELY
-    )
-    return Lattice(tried, images, scores, skips)
+    tried: list[Candidate] = []
+    whole = np.empty(0, np.float32)
+    if all_cuts or len(pieces) <= CROWDED * (width / height + 0.5):
+        sure = frozenset[Stroke]() if all_cuts else sure_digits(pieces, ink, height)
+        tried = candidates(pieces, height, whole=sure)
+    if tried:
+        whole = wholeness(tried, pieces, ink, height)
+    if not all_cuts:
+        tried, whole = list(compress(tried, whole > UNLIKELY)), whole[whole > UNLIKELY]
+    return Lattice(tried, whole, skips, ink, model)
 
 
 def sure_digits(pieces: list[Piece], ink: Ink, height: float) -> frozenset[Stroke]:
@@ -132,32 +165,6 @@ def sure_digits(pieces: list[Piece], ink: Ink, height: float) -> frozenset[Strok
         return frozenset()
     odds = wholeness(found, pieces, ink, height)
     return frozenset(pieces[candidate.first].stroke for candidate in compress(found, odds > SURE))
-
-
-def _scored(
-    pieces: list[Piece],
-    sure: frozenset[Stroke],
-    height: float,
-    ink: Ink,
-    model: Model,
-    least: float,
-) -> tuple[list[Candidate], NDArray[np.uint8], NDArray[np.float32]]:
-    """Return what may be a digit, in the form of MNIST, and the log-odds of each digit.
-
-    What is judged to be a whole digit with log-odds below `least` is not looked at, and nothing
-    twice: few are left to be looked at again.
-    """
-    tried = candidates(pieces, height, whole=sure)
-    whole = wholeness(tried, pieces, ink, height) if tried else np.empty(0, np.float32)
-    tried = list(compress(tried, whole > least))
-    if not tried:
-        return [], np.empty((0, 28, 28), np.uint8), np.empty((0, 10), np.float32)
-    images = np.stack([digit_image(part, ink) for part in tried])
-    with np.errstate(over="ignore", invalid="ignore"):
-        probabilities = model.first_look(as_pixels(images))
-    if not np.isfinite(probabilities).all():
-        probabilities = model.predict_proba(images)  # which says what is wrong with the model
-    return tried, images, log_odds(whole[whole > least], probabilities)
 
 
 def stroke_of(found: Regions, number: int, ink: Ink) -> Stroke:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.reading.candidates import Candidate
-from digitcli.reading.pattern import Pattern
+from digitcli.reading.pattern import ANY, Pattern
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A candidate that is part of the best way, and the digit it is read as."""
 
     candidate: int
@@ -53,44 +52,43 @@ def best_way(
     """
     count = len(skips)
     places = len(pattern) if pattern else 0
-    best = np.full((count + 1, places + 1), -np.inf)
-    best[0, 0] = 0
-    back: dict[tuple[int, int], tuple[int, int, Choice | None]] = {}
-    starting: list[list[int]] = [[] for _ in range(count)]
+    digits, odds = zip(*(_likeliest(scores, allowed) for allowed in pattern or [ANY]), strict=True)
+    left_out = skips.tolist()
+    best = [[-inf] * (places + 1) for _ in range(count + 1)]
+    best[0][0] = 0.0
+    back: dict[tuple[int, int], tuple[int, int, int | None]] = {}
+    starting: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for number, candidate in enumerate(candidates):
-        starting[candidate.first].append(number)
+        starting[candidate.first].append((number, candidate.last))
     for piece in range(count):
-        for place in np.flatnonzero(np.isfinite(best[piece])).tolist():
-            here = best[piece, place]
-            _improve(best, back, piece + 1, place, here + skips[piece], (piece, place, None))
-            if pattern and place == places:
+        for place, here in enumerate(best[piece]):
+            if here == -inf:
                 continue
-            allowed = sorted(pattern[place]) if pattern else range(10)
+            steps: list[tuple[int | None, int, int, float]]
+            steps = [(None, piece + 1, place, left_out[piece])]
             after = place + 1 if pattern else place
-            for number in starting[piece]:
-                digit = max(allowed, key=lambda digit: float(scores[number, digit]))
-                step = piece, place, Choice(number, digit)
-                score = here + scores[number, digit]
-                _improve(best, back, candidates[number].last, after, score, step)
-    if not np.isfinite(best[count, places]):
+            if after <= places:
+                own = odds[place]
+                steps += [(number, last, after, own[number]) for number, last in starting[piece]]
+            for choice, end, then, gain in steps:
+                if here + gain > best[end][then]:
+                    best[end][then] = here + gain
+                    back[end, then] = piece, place, choice
+    if best[count][places] == -inf:
         return None
     path, state = [], (count, places)
     while state != (0, 0):
         piece, place, choice = back[state]
         if choice is not None:
-            path.append(choice)
+            path.append(Choice(choice, digits[place][choice]))
         state = piece, place
-    return Way(path[::-1], float(best[count, places]))
+    return Way(path[::-1], best[count][places])
 
 
-def _improve(
-    best: NDArray[np.float64],
-    back: dict[tuple[int, int], tuple[int, int, Choice | None]],
-    piece: int,
-    place: int,
-    score: float,
-    step: tuple[int, int, Choice | None],
-) -> None:
-    if score > best[piece, place]:
-        best[piece, place] = score
-        back[piece, place] = step
+def _likeliest(
+    scores: NDArray[np.float32], allowed: frozenset[int]
+) -> tuple[list[int], list[float]]:
+    """Return the digit among some that each candidate is read as, and its log-odds."""
+    digits = np.array(sorted(allowed))
+    own = scores[:, digits]
+    return digits[own.argmax(1)].tolist(), own.max(1).tolist()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.reading.seams import seams
-from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.morphology import Float32Array, Mask, padded
 
 Path = NDArray[np.intp]
 
@@ -30,6 +30,8 @@ CROSSING = 0.25
 """Cost of a pixel from which on it belongs to a stroke that is crossed."""
 STEP = 0.25
 """Differences of cost, in pixels of ink, that make a valley."""
+OUTSIDE = -1
+"""Less than any cost."""
 FAINTNESS = 2
 """Power of the density that crossing a pixel of ink costs."""
 
@@ -136,12 +138,12 @@ def _cuts(stroke: Stroke, height: float) -> list[Cut]:
     cheapest = through[0] + through[1, ::-1] - cost
     rows = np.unique(
         np.linspace(0, len(ink) - 1, round(len(ink) / height * STARTS) + 2).astype(int)
-    )
-    seeds = [(row, column) for row in rows[1:-1] for column in valleys(cheapest[row])]
-    if not seeds:
+    )[1:-1]
+    numbers, seed_columns = valleys(cheapest[rows])
+    if not len(numbers):
         return []
+    seed_rows = rows[numbers]
     most = int(CUTS_PER_HEIGHT * ink.shape[1] / height)
-    seed_rows, seed_columns = np.array(seeds).T
     order = np.argsort(cheapest[seed_rows, seed_columns], kind="stable")[: MOST_STARTS * most]
     paths = _traced(seed_rows[order], seed_columns[order], ways[0], ways[1, ::-1])
     every = np.arange(len(ink))
@@ -155,30 +157,35 @@ def _cuts(stroke: Stroke, height: float) -> list[Cut]:
             chosen.append(number)
         if len(chosen) == most:
             break
-    columns = np.interp(mass, np.cumsum(stroke.mask.sum(0)), np.arange(ink.shape[1]) + 1)
+    chosen.sort(key=lambda number: int(mass[number]))
+    columns = np.interp(mass[chosen], np.cumsum(stroke.mask.sum(0)), np.arange(ink.shape[1]) + 1)
     return [
-        Cut(
-            paths[number],
-            float(columns[number]),
-            _crossed(ink, paths[number]),
-            _crossed(doubtful, paths[number]),
-            _runs(ink[every, paths[number]] > CROSSING),
+        Cut(*cut)
+        for cut in zip(
+            paths[chosen],
+            columns.tolist(),
+            _crossed(ink, paths[chosen]),
+            _crossed(doubtful, paths[chosen]),
+            _runs(ink[every, paths[chosen]] > CROSSING),
+            strict=True,
         )
-        for number in sorted(chosen, key=lambda number: int(mass[number]))
     ]
 
 
-def _crossed(ink: Float32Array, path: Path) -> float:
-    """Return how much there is on a path, its moves to the side included."""
+def _crossed(ink: Float32Array, paths: Path) -> list[float]:
+    """Return how much there is on each path, shape (n, height), its moves to the side included."""
     rows = np.arange(len(ink))
-    across = np.cumsum(ink, axis=1)
-    aside = np.abs(across[rows[1:], path[1:]] - across[rows[1:], path[:-1]])
-    return float(ink[0, path[0]] + np.maximum(ink[rows[1:], path[1:]], aside).sum())
+    on_path, across = ink[rows, paths], np.cumsum(ink, axis=1)
+    aside = np.abs(across[rows[1:], paths[:, 1:]] - across[rows[1:], paths[:, :-1]])
+    crossed: list[float] = (on_path[:, 0] + np.maximum(on_path[:, 1:], aside).sum(1)).tolist()
+    return crossed
 
 
-def _runs(crossing: Mask) -> int:
-    """Number of stretches of True."""
-    return int(crossing[0]) + int(np.count_nonzero(crossing[1:] > crossing[:-1]))
+def _runs(crossing: Mask) -> list[int]:
+    """Count the stretches of True of each path, shape (n, height)."""
+    begun = np.count_nonzero(crossing[:, 1:] > crossing[:, :-1], axis=1)
+    runs: list[int] = (crossing[:, 0] + begun).tolist()
+    return runs
 
 
 def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.intp]]:
@@ -202,17 +209,18 @@ def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.intp]]:
     total = cost.copy()
     entry = np.broadcast_to(columns, cost.shape).copy()
     aside = np.cumsum(cost + np.float32(SIDEWAYS), axis=2)
+    back = np.zeros_like(aside)
+    back[:, :, 1:] = aside[:, :, :-1]
     for row in range(1, cost.shape[1]):
         down = total[:, row - 1] + cost[:, row]
         rightwards = down - aside[:, row]
         best = np.minimum.accumulate(rightwards, axis=1)
         from_left = np.maximum.accumulate(np.where(rightwards == best, columns, 0), axis=1)
         right = best + aside[:, row]
-        back = np.concatenate([np.zeros((len(cost), 1), np.float32), aside[:, row, :-1]], axis=1)
-        leftwards = (down + back)[:, ::-1]
+        leftwards = (down + back[:, row])[:, ::-1]
         best = np.minimum.accumulate(leftwards, axis=1)
         from_right = np.maximum.accumulate(np.where(leftwards == best, columns, 0), axis=1)
-        left = best[:, ::-1] - back
+        left = best[:, ::-1] - back[:, row]
         entry[:, row] = np.where(left < right, width - 1 - from_right[:, ::-1], from_left)
         total[:, row] = np.minimum(left, right)
     return total, entry
@@ -232,11 +240,23 @@ def _traced(
     return paths
 
 
-def valleys(cost: Float32Array) -> list[int]:
-    """The middles of the stretches whose cost, in whole pixels, is lower than on both sides."""
-    level = np.rint(cost / STEP).astype(np.intp)
-    change = np.flatnonzero(np.diff(level)) + 1
-    starts, ends = np.concatenate([[0], change]), np.concatenate([change, [len(level)]])
-    floor = np.concatenate([[0], level[starts], [0]])  # there is no ink outside of the stroke
-    lower = (floor[1:-1] < floor[:-2]) & (floor[1:-1] < floor[2:])
-    return [int(column) for column in (starts[lower] + ends[lower] - 1) // 2]
+def valleys(cost: Float32Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The middles of the stretches whose cost, in whole pixels, is lower than on both sides.
+
+    Parameters
+    ----------
+    cost : ndarray of float32, shape (n, width)
+
+    Returns
+    -------
+    rows, columns : ndarray of intp
+    """
+    # there is no ink outside of the stroke, so that nothing at its sides is a valley
+    level = padded(np.rint(cost / STEP).astype(np.intp), 0, 1, OUTSIDE)
+    flat = level.ravel()
+    change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts, ends = change[:-1], change[1:]
+    floor = flat[starts]
+    lower = (floor > OUTSIDE) & (floor < flat[starts - 1]) & (floor < flat[ends])
+    rows, columns = np.divmod((starts[lower] + ends[lower] - 1) // 2, level.shape[1])
+    return rows, columns - 1

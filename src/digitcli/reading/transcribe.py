@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.model.network import Model
-from digitcli.reading.candidates import Candidate, digit_image, without_fragments
+from digitcli.reading.candidates import Candidate, cropped, digit_image, without_fragments
 from digitcli.reading.lattice import WRITING, Lattice, lattice_of
 from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Digit, Row
@@ -502,17 +502,9 @@ def _parts(places: list[tuple[int, int]], look: Look, ink: Ink) -> list[Candidat
 def _inked(number: int, box: Box, ink: Ink) -> Candidate:
     """Return the ink in a box, which shrinks to it if there is any."""
     left, top, right, bottom = box
-    mask = without_fragments(ink.mask[top:bottom, left:right])
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    (mask,) = without_fragments([ink.mask[top:bottom, left:right]])
+    if not mask.any():
         empty = np.zeros((max(1, bottom - top), max(1, right - left)), np.bool_)
         box = left, top, left + empty.shape[1], top + empty.shape[0]
         return Candidate(number, number + 1, box, empty)
-    inner = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    box = (
-        left + int(columns[0]),
-        top + int(rows[0]),
-        left + int(columns[-1]) + 1,
-        top + int(rows[-1]) + 1,
-    )
-    return Candidate(number, number + 1, box, mask[inner])
+    return Candidate(number, number + 1, *cropped(left, top, mask))

@@ -38,6 +38,8 @@ RIM = 0.03
 HALO, MERGING = 0.008, 0.15
 """So far from a stroke, as a share of the picture's longer side, hardly any of the paper is as dark
 as the stroke: no more than this share."""
+COMPARED = 2**16
+"""So many pairs of strokes are compared at once."""
 NEAR = 0.35
 """Parts are nearer than this share of the typical height to what they belong to."""
 
@@ -213,14 +215,14 @@ def _stands_beside(found: Regions, stroke: int, row: Indices, typical: float) ->
 
 def tilt(found: Regions, main: Indices) -> float:
     """The slope of the rows: the median over all strokes of the way to the next one."""
-    slopes = []
+    slopes: list[float] = []
     x, y = _middle_x(found), (found.top + found.bottom) / 2
-    for stroke in main:
-        distance = found.left[main] - found.right[stroke]
-        beside = (x[main] > x[stroke]) & (_overlap(found, stroke, main, 0.0) > OVERLAP)
-        if beside.any():
-            nearest = main[beside][np.argmin(distance[beside])]
-            slopes.append((y[nearest] - y[stroke]) / (x[nearest] - x[stroke]))
+    for some in np.array_split(main, 1 + len(main) ** 2 // COMPARED):
+        strokes = some[:, None]
+        beside = (x[main] > x[strokes]) & (_overlap(found, strokes, main, 0.0) > OVERLAP)
+        distance = np.where(beside, found.left[main] - found.right[strokes], np.inf)
+        own, nearest = some[beside.any(1)], main[distance.argmin(1)[beside.any(1)]]
+        slopes += ((y[nearest] - y[own]) / (x[nearest] - x[own])).tolist()
     return float(np.clip(np.median(slopes), -0.3, 0.3)) if len(slopes) > 1 else 0.0
 
 
