@@ -110,7 +110,7 @@ def test_one_of_the_cuts_goes_where_digits_touch() -> None:
         row = draw_row(digits.images[chosen], digits.labels[chosen], rng, touching=1.0)
         ink = row.picture < 128
         density = (1 - row.picture / 255).astype(np.float32)
-        pieces = split(Stroke(ink, density, 0, 0), 40)
+        pieces = split([Stroke(ink, density, 0, 0)], 40)
         columns = np.arange(ink.shape[1])
         sides = [columns < piece.before.path[:, None] for piece in pieces if piece.before]
         first, second = ink & (row.owner == 1), ink & (row.owner == 2)

@@ -210,14 +210,8 @@ def parts_of(
     for found, strokes, ink, height in rows_of(picture):
         count = len(row.text)  # marks that are no digits come after the last digit
         total = np.bincount(row.owner[ink.mask], minlength=count + 2)
-        pieces = sorted(
-            (
-                part
-                for number in strokes
-                for part in split(stroke_of(found, int(number), ink), height)
-            ),
-            key=lambda piece: piece.middle,
-        )
+        cut = split([stroke_of(found, int(number), ink) for number in strokes], height)
+        pieces = sorted(cut, key=lambda piece: piece.middle)
         tried = candidates(pieces, height)
         if not tried:
             continue

@@ -88,7 +88,7 @@ class Lattice:
         return None
 
     def _look_at(self, numbers: list[int]) -> None:
-        """Tell which digits some candidates may be, for once: few are left to be looked at again."""
+        """Tell which digits some candidates may be; few are left to be looked at a second time."""
         images = [digit_image(self.tried[number], self._ink) for number in numbers]
         self._images.update(zip(numbers, images, strict=True))
         stacked = np.stack(images)
@@ -140,10 +140,7 @@ def lattice_of(
         Whether to try cuts that hardly make sense, too: a pattern may want them.
     """
     strokes = [stroke_of(found, int(number), ink) for number in row]
-    pieces = sorted(
-        (piece for stroke in strokes for piece in split(stroke, height)),
-        key=lambda piece: piece.middle,
-    )
+    pieces = sorted(split(strokes, height), key=lambda piece: piece.middle)
     width = int(found.right[row].max() - found.left[row].min())
     skips = _skips(pieces, height)
     tried: list[Candidate] = []

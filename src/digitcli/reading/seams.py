@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from digitcli.reading.perceptron import Layers, load_layers, log_odds
-from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.morphology import Float32Array, Mask, padded
 
 HEIGHT = 20
 """Rows of digits are brought to this height."""
@@ -59,7 +59,7 @@ def reduced(mask: Mask, density: Float32Array, height: float) -> Float32Array:
 
 def surroundings(small: Float32Array) -> Float32Array:
     """Return the square around each pixel, shape (rows, columns, SIDE, SIDE)."""
-    return sliding_window_view(np.pad(small, SIDE // 2), (SIDE, SIDE))
+    return sliding_window_view(padded(small, SIDE // 2), (SIDE, SIDE))
 
 
 @cache

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +33,10 @@ CROSSING = 0.25
 """Cost of a pixel from which on it belongs to a stroke that is crossed."""
 STEP = 0.25
 """Differences of cost, in pixels of ink, that make a valley."""
-OUTSIDE = -1
-"""Less than any cost."""
+OUTSIDE, WALL = -1, 1e6
+"""Less and more than any cost."""
+TOGETHER = 2**17
+"""Ways are looked for through so many pixels at once."""
 FAINTNESS = 2
 """Power of the density that crossing a pixel of ink costs."""
 
@@ -106,57 +111,64 @@ class Piece:
         return float(self.stroke.left + (left + right) / 2)
 
 
-def split(stroke: Stroke, height: float) -> list[Piece]:
-    """Cut a stroke wherever digits might touch.
+def split(strokes: list[Stroke], height: float) -> list[Piece]:
+    """Cut strokes wherever digits might touch.
 
     Parameters
     ----------
-    stroke : Stroke
+    strokes : list of Stroke
     height : float
-        Height of the digits in its row, in pixels.
+        Height of the digits in their row, in pixels.
 
     Returns
     -------
     list of Piece
-        From left to right; the stroke itself if it is too narrow to be more than one digit.
+        Of each stroke from left to right; a stroke itself if it is too narrow to be more than one
+        digit.
     """
-    if stroke.mask.shape[1] < CUT_FROM * height:
-        return [Piece(stroke)]
-    cuts = _cuts(stroke, height)
+    wide = [stroke for stroke in strokes if stroke.mask.shape[1] >= CUT_FROM * height]
+    inks = [np.where(one.mask, one.density**FAINTNESS, 0).astype(np.float32) for one in wide]
+    doubtful = [
+        ink * (1 - seams(stroke.mask, stroke.density, height))
+        for ink, stroke in zip(inks, wide, strict=True)
+    ]
+    ways = ways_through([ink + np.float32(BLANK) for ink in doubtful])
+    cuts = {
+        stroke: _cuts(stroke, height, ink, doubt, through)
+        for stroke, ink, doubt, through in zip(wide, inks, doubtful, ways, strict=True)
+    }
     return [
         Piece(stroke, after, before)
-        for after, before in zip([None, *cuts], [*cuts, None], strict=True)
+        for stroke in strokes
+        for after, before in pairwise([None, *cuts.get(stroke, []), None])
     ]
 
 
-def _cuts(stroke: Stroke, height: float) -> list[Cut]:
+def _cuts(
+    stroke: Stroke, height: float, ink: Float32Array, doubtful: Float32Array, ways: Ways
+) -> list[Cut]:
     """Find paths that cross less ink than those beside them, each with other ink on its left."""
-    ink = np.where(stroke.mask, stroke.density**FAINTNESS, 0).astype(np.float32)
-    doubtful = ink * (1 - seams(stroke.mask, stroke.density, height))
-    cost = doubtful + np.float32(BLANK)
-    through, ways = cheapest_ways(np.stack([cost, cost[::-1]]))
-    cheapest = through[0] + through[1, ::-1] - cost
     rows = np.unique(
         np.linspace(0, len(ink) - 1, round(len(ink) / height * STARTS) + 2).astype(int)
     )[1:-1]
-    numbers, seed_columns = valleys(cheapest[rows])
+    numbers, seed_columns = valleys(ways.cost[rows])
     if not len(numbers):
         return []
     seed_rows = rows[numbers]
     most = int(CUTS_PER_HEIGHT * ink.shape[1] / height)
-    order = np.argsort(cheapest[seed_rows, seed_columns], kind="stable")[: MOST_STARTS * most]
-    paths = _traced(seed_rows[order], seed_columns[order], ways[0], ways[1, ::-1])
+    order = np.argsort(ways.cost[seed_rows, seed_columns], kind="stable")[: MOST_STARTS * most]
+    paths = _traced(seed_rows[order], seed_columns[order], ways)
     every = np.arange(len(ink))
-    before = np.pad(np.cumsum(stroke.mask, axis=1), ((0, 0), (1, 0)))
+    before = np.zeros((len(ink), ink.shape[1] + 1), np.intp)
+    np.cumsum(stroke.mask, axis=1, out=before[:, 1:])
     left = before[every, paths]
     mass, total = left.sum(1), int(before[:, -1].sum())
     least, apart = LEAST * height**2, APART * height**2
     chosen: list[int] = []
-    for number in np.flatnonzero((mass >= least) & (mass <= total - least)).tolist():
-        if not chosen or np.abs(left[chosen] - left[number]).sum(1).min() >= apart:
-            chosen.append(number)
-        if len(chosen) == most:
-            break
+    rest = np.flatnonzero((mass >= least) & (mass <= total - least))
+    while len(rest) and len(chosen) < most:
+        chosen.append(int(rest[0]))
+        rest = rest[np.abs(left[rest] - left[rest[0]]).sum(1) >= apart]
     chosen.sort(key=lambda number: int(mass[number]))
     columns = np.interp(mass[chosen], np.cumsum(stroke.mask.sum(0)), np.arange(ink.shape[1]) + 1)
     return [
@@ -186,6 +198,51 @@ def _runs(crossing: Mask) -> list[int]:
     begun = np.count_nonzero(crossing[:, 1:] > crossing[:, :-1], axis=1)
     runs: list[int] = (crossing[:, 0] + begun).tolist()
     return runs
+
+
+class Ways(NamedTuple):
+    """The cheapest ways from the first to the last row of an array through each of its pixels.
+
+    Attributes
+    ----------
+    cost : ndarray of float32, shape (height, width)
+        What each costs.
+    down, up : ndarray of intp, shape (height, width)
+        The column where it comes into the pixel's row from above, and from below.
+    """
+
+    cost: Float32Array
+    down: NDArray[np.intp]
+    up: NDArray[np.intp]
+
+
+def ways_through(costs: list[Float32Array]) -> list[Ways]:
+    """Find the cheapest ways through some arrays; many small ones at once, which is quicker."""
+    groups: list[list[Float32Array]] = []
+    tall = wide = 0
+    for cost in costs:
+        tall, wide = max(tall, cost.shape[0]), max(wide, cost.shape[1])
+        if not groups or (len(groups[-1]) + 1) * tall * wide > TOGETHER:
+            groups.append([])
+            tall, wide = cost.shape
+        groups[-1].append(cost)
+    return [ways for group in groups for ways in _ways_through(group)]
+
+
+def _ways_through(costs: list[Float32Array]) -> Iterator[Ways]:
+    tall, wide = (max(cost.shape[axis] for cost in costs) for axis in (0, 1))
+    walled = np.full((2, len(costs), tall, wide), WALL, np.float32)
+    for own, cost in zip(walled.swapaxes(0, 1), costs, strict=True):
+        own[:, : len(cost), : cost.shape[1]] = cost, cost[::-1]
+    totals, entries = (
+        each.reshape(walled.shape) for each in cheapest_ways(walled.reshape(-1, tall, wide))
+    )
+    for number, cost in enumerate(costs):
+        inside = slice(len(cost)), slice(cost.shape[1])
+        (from_top, from_bottom), (down, up) = (
+            each[:, number, *inside] for each in (totals, entries)
+        )
+        yield Ways(from_top + from_bottom[::-1] - cost, down, up[::-1])
 
 
 def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.intp]]:
@@ -226,16 +283,14 @@ def cheapest_ways(cost: Float32Array) -> tuple[Float32Array, NDArray[np.intp]]:
     return total, entry
 
 
-def _traced(
-    rows: NDArray[np.intp], columns: NDArray[np.intp], down: NDArray[np.intp], up: NDArray[np.intp]
-) -> NDArray[np.intp]:
+def _traced(rows: NDArray[np.intp], columns: NDArray[np.intp], ways: Ways) -> NDArray[np.intp]:
     """Follow the ways through pixels to the top and to the bottom; shape (n, height)."""
-    paths = np.repeat(columns[:, None], len(down), axis=1)
-    for row in range(len(down) - 1, 0, -1):
-        entered = down[row, paths[:, row]]
+    paths = np.repeat(columns[:, None], len(ways.down), axis=1)
+    for row in range(len(ways.down) - 1, 0, -1):
+        entered = ways.down[row, paths[:, row]]
         paths[:, row - 1] = np.where(rows >= row, entered, paths[:, row - 1])
-    for row in range(len(down) - 1):
-        entered = up[row, paths[:, row]]
+    for row in range(len(ways.down) - 1):
+        entered = ways.up[row, paths[:, row]]
         paths[:, row + 1] = np.where(rows <= row, entered, paths[:, row + 1])
     return paths
 
