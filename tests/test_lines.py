@@ -15,15 +15,17 @@ from digitcli.errors import ImageError, UsageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
+from digitcli.reading.lattice import lattice_of
 from digitcli.reading.page import read_page, read_rows_of
 from digitcli.reading.pattern import parse_forms
 from digitcli.reading.row import Digit, Row
 from digitcli.reading.rows import read_rows
 from digitcli.reading.search import best_way
-from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split
+from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split, ways_through
+from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import label
 from digitcli.seeing.pieces import Regions
-from digitcli.seeing.rows import lies_along_rim
+from digitcli.seeing.rows import find_rows, lies_along_rim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import draw_row
@@ -119,6 +121,16 @@ def test_one_of_the_cuts_goes_where_digits_touch() -> None:
             for left in sides
         )
     assert divided >= 18
+
+
+def test_ways_through_many_arrays_are_those_through_each() -> None:
+    rng = np.random.default_rng(4)
+    costs = [rng.random(rng.integers(1, 30, 2), np.float32) for _ in range(20)]
+    costs.append(rng.random((400, 500), np.float32))
+    for cost, ways in zip(costs, ways_through(costs), strict=True):
+        (alone,) = ways_through([cost])
+        for one, other in zip(ways, alone, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_ways_are_the_cheapest_of_all() -> None:
@@ -345,6 +357,24 @@ def best_of_all(
                 total += max(scores[number, digit] for digit in allowed)
             best = max(best, total)
     return float(best)
+
+
+@pytest.mark.parametrize("pattern", [None, "ddd"])
+def test_a_few_looks_find_the_way_that_all_would(model: Model, pattern: str | None) -> None:
+    """What cannot be a digit of the best way is not looked at."""
+    places = parse_forms(pattern)[0].places if pattern else None
+    digits = load_digits().part("train")
+    row = draw_row(digits.images[:4], digits.labels[:4], np.random.default_rng(0), touching=1.0)
+    ink = Ink((1 - row.picture / 255).astype(np.float32), row.picture < 128, 0.5)
+    found = Regions.of(ink.mask)
+    strokes = find_rows(found, ink.mask.shape)[0]
+    lattice = lattice_of(found, strokes, 40, ink, model, all_cuts=True)
+    way = lattice.way(places)
+    every = range(len(lattice.tried))
+    rest = [number for number in every if number not in lattice.images]
+    assert 0 < len(lattice.images) < len(rest)
+    lattice.look_at(rest)
+    assert lattice.way(places) == way
 
 
 def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(

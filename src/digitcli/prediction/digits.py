@@ -115,15 +115,19 @@ class _Batch:
             good = [place for place in range(len(answers.paths)) if place not in answers.errors]
             if good:
                 answers.probabilities[good] = model.predict_proba(self.images[good])
-        for place, (name, seen) in self.scenes.items():
-            self._heed(place, name, seen, model)
+        if self.scenes:
+            likely = model.is_digit(self.images[[*self.scenes]]).tolist()
+            for (place, (name, seen)), one in zip(self.scenes.items(), likely, strict=True):
+                self._heed(place, name, seen, one, model)
         return answers
 
-    def _heed(self, place: int, name: str, seen: Seen, model: Model) -> None:
+    def _heed(self, place: int, name: str, seen: Seen, likely: float, model: Model) -> None:
         """Heed what the scene tells of an answer, and say so."""
         answers = self.answers
         said = [answers.notes[place]] if place in answers.notes else []
-        answers.probabilities[place], turns = heeded(seen, answers.probabilities[place], model)
+        answers.probabilities[place], turns = heeded(
+            seen, answers.probabilities[place], likely, model
+        )
         if turns:
             answers.turns[place] = turns
             said.append(

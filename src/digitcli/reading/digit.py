@@ -374,8 +374,9 @@ def _pen(look: Look) -> tuple[float, float]:
 
 
 def _enlarged(look: Look) -> Mask:
-    digit = look.mask((slice(None), slice(None)))
-    return enlarge(look.scene.density, digit, look.scene.limit)
+    rows, columns = (slice(max(0, part.start - 1), part.stop + 1) for part in look.box)
+    density = look.scene.density[rows, columns]
+    return enlarge(density, look.mask((rows, columns)), look.scene.limit)
 
 
 def see_digit(

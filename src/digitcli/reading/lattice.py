@@ -59,6 +59,13 @@ class Lattice:
         Score of taking a piece for no digit.
     ink : Ink
     model : Model
+
+    Attributes
+    ----------
+    tried : list of Candidate
+    skips : ndarray of float32, shape (pieces,)
+    images : dict
+        The candidates that were looked at, by their place in `tried`, in the form of MNIST.
     """
 
     def __init__(
@@ -74,23 +81,23 @@ class Lattice:
         self._whole = whole
         self._ink = ink
         self._model = model
-        self._images: dict[int, NDArray[np.uint8]] = {}
+        self.images: dict[int, NDArray[np.uint8]] = {}
         # log-odds of each digit: the most that they can be, until the candidate is looked at
         self._scores = log_odds(whole, np.ones((len(tried), 10), np.float32))
 
     def way(self, pattern: Pattern | None = None) -> Way | None:
         """Return the best way to divide the row, None if none has the pattern."""
         while way := best_way(self.tried, self._scores, self.skips, pattern):
-            new = [number for number, _ in way.choices if number not in self._images]
+            new = [number for number, _ in way.choices if number not in self.images]
             if not new:
                 return way
-            self._look_at(new)
+            self.look_at(new)
         return None
 
-    def _look_at(self, numbers: list[int]) -> None:
+    def look_at(self, numbers: list[int]) -> None:
         """Tell which digits some candidates may be; few are left to be looked at a second time."""
         images = [digit_image(self.tried[number], self._ink) for number in numbers]
-        self._images.update(zip(numbers, images, strict=True))
+        self.images.update(zip(numbers, images, strict=True))
         stacked = np.stack(images)
         with np.errstate(over="ignore", invalid="ignore"):
             probabilities = self._model.first_look(as_pixels(stacked))
@@ -105,7 +112,7 @@ class Lattice:
     def digits(self, way: Way, model: Model, pattern: Pattern | None) -> list[Digit]:
         """Look at the digits of a way once more."""
         chosen = [choice.candidate for choice in way.choices]
-        seen = model.predict_proba(np.stack([self._images[number] for number in chosen]))
+        seen = model.predict_proba(np.stack([self.images[number] for number in chosen]))
         places = pattern or [ANY] * len(chosen)
         return [
             Digit(

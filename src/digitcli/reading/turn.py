@@ -53,7 +53,7 @@ def turned(image: NDArray[np.uint8], model: Model) -> Turned | None:
 
 
 def heeded(
-    seen: Seen, probabilities: NDArray[np.float32], model: Model
+    seen: Seen, probabilities: NDArray[np.float32], likely: float, model: Model
 ) -> tuple[NDArray[np.float32], int]:
     """Turn what lies on its side, and lower the confidence of doubtful scenes and of no digits.
 
@@ -61,7 +61,9 @@ def heeded(
     ----------
     seen : Seen
     probabilities : ndarray of float32, shape (10,)
-        What the model says of the digit as it was seen.
+        What the model says of the digit as it was seen,
+    likely : float
+        and how probable it is to it that this is a digit at all.
     model : Model
 
     Returns
@@ -73,13 +75,14 @@ def heeded(
     turns = 0
     if not seen.ready and probabilities.max() < SIDEWAYS and (upright := turned(seen.image, model)):
         turns, probabilities = upright
+        likely = float(model.is_digit(np.rot90(seen.image, turns)[None])[0])
     trust = 1 - seen.doubt
     if not seen.ready:
-        image = np.rot90(seen.image, turns)
-        trust *= float(model.is_digit(image[None])[0]) ** DIGIT_TRUST
+        trust *= likely**DIGIT_TRUST
     return np.asarray(trust * probabilities + (1 - trust) / 10, np.float32), turns
 
 
 def recognised(seen: Seen, model: Model) -> NDArray[np.float32]:
     """Return the probabilities of a digit in a picture, shape (10,)."""
-    return heeded(seen, model.predict_proba(seen.image[None])[0], model)[0]
+    image = seen.image[None]
+    return heeded(seen, model.predict_proba(image)[0], float(model.is_digit(image)[0]), model)[0]
