@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
-from digitcli.reading.likeness import Look, likeness
+from digitcli.reading.likeness import Look, likeness, pale_ink_around
 from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
@@ -39,6 +39,13 @@ CLEARLY, AGAINST = 1.0, 10.0
 """Where the polarity is as evident as this, the other one must be likelier by this factor, and so
 must a look without rules where they may be the digit's own strokes, one with what is surely a rule,
 and one without thin strokes, which may have crossed it out."""
+PALE = 0.05
+"""Where pale ink of more than this share of the digit continues it, the digit may be larger."""
+LARGER, CONTAINED = 1.05, 0.95
+"""What continues a digit is larger by this factor, and contains this share of it."""
+HOLDER = 3.0
+"""Of two unusual looks, the one that holds the other must be likelier by this: it may be a ring,
+or the sheet that the digit is written on."""
 SOFT = 0.12
 """A look with a larger share of soft outline than this may be one at a shadow; others are tried."""
 TRUST = 0.1
@@ -222,6 +229,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     The most usual look is taken if it is likely; another one must be likelier by some factor.
     """
     best: Look | None = None
+    unusual: Look | None = None
     most = odds = 0.0
     tries = scenes(picture, polarity)
     first = True
@@ -239,7 +247,9 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
             shadowed = room and scene.softness(best.mask, best.box) > SOFT
             if most >= SURE and not shadowed:
-                return best, most
+                if not room or pale_ink_around(best) <= PALE:
+                    return best, most
+                tries = _with_pale_ink(scene)
             odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
@@ -255,13 +265,38 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             elif scene.by_one_pen:
                 found *= ONE_PEN
-            if found > odds:
-                best, most, odds = look, likely, found
+            if best is not None and scene.weight == "faint" and continues(look, best):
+                found *= USUAL
+            needed = odds
+            if unusual is not None and unusual.is_within(look):
+                needed *= HOLDER
+            elif unusual is not None and look.is_within(unusual):
+                needed /= HOLDER
+            if found > needed:
+                best = unusual = look
+                most, odds = likely, found
         if odds >= _odds(SUREST):
             break
     if best is None:
         raise ImageError(NO_INK)
     return best, most
+
+
+def _with_pale_ink(scene: Scene) -> Iterator[Scene]:
+    """See a scene so that pale ink continues the digit."""
+    with suppress(ImageError):
+        yield Scene(scene.view, dark=scene.dark, weight="faint")
+
+
+def continues(look: Look, other: Look) -> bool:
+    """Whether a look at the whole picture holds another one, and ink that continues it."""
+    if other.scene.sheet is not None or other.scene.dark != look.scene.dark:
+        return False
+    own, least = int(look.area), int(other.area)
+    if own < LARGER * least:
+        return False
+    common = look.mask(other.box) & other.mask(other.box)
+    return int(np.count_nonzero(common)) >= CONTAINED * least
 
 
 def _without_soft(scene: Scene) -> Iterator[Scene]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digitcli.seeing.grouping import HELD
+from digitcli.seeing.grouping import HELD, ROOM
 from digitcli.seeing.ink import continued, may_be_ink
 from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
@@ -73,6 +73,29 @@ class Look(NamedTuple):
         return int(max(rows.stop - rows.start, columns.stop - columns.start))
 
     @property
+    def area(self) -> int:
+        """Pixels of the digit."""
+        return int(self.pieces.area[self.chosen].sum())
+
+    def is_within(self, other: Look) -> bool:
+        """Whether another look has room for this one, which is not small, on all sides."""
+        (top, bottom, left, right), (first, last, start, end) = self._place(), other._place()
+        room = ROOM * other.size
+        return self.size >= HELD * other.size and (
+            top >= first + room
+            and bottom <= last - room
+            and left >= start + room
+            and right <= end - room
+        )
+
+    def _place(self) -> tuple[int, int, int, int]:
+        """Where the digit begins and ends in the picture: rows, then columns."""
+        sheet = self.scene.sheet
+        top, left = (0, 0) if sheet is None else (sheet.top, sheet.left)
+        rows, columns = self.box
+        return rows.start + top, rows.stop + top, columns.start + left, columns.stop + left
+
+    @property
     def has_rule(self) -> bool:
         """Whether an underline is a part of it, or a thin piece longer than all that is not."""
         pieces = self.pieces
@@ -116,7 +139,7 @@ def _numbers(look: Look) -> Float32Array:
     height, width = scene.ink.shape
     tall, wide = rows.stop - rows.start, columns.stop - columns.start
     size = look.size
-    area = float(pieces.area[chosen].sum())
+    area = float(look.area)
     others = ~chosen
     sizes = pieces.size
     inside = (
@@ -139,11 +162,7 @@ def _numbers(look: Look) -> Float32Array:
     along = abs((columns.start + columns.stop) / width - 1)
     own = look.mask((rows, columns))
     within = float(np.count_nonzero(scene.all_ink[rows, columns] & ~own))
-    reach = round(NEARBY * size)
-    nearby = (
-        slice(max(0, rows.start - reach), rows.stop + reach),
-        slice(max(0, columns.start - reach), columns.stop + reach),
-    )
+    nearby = _nearby(look)
     around = float(np.count_nonzero(scene.all_ink[nearby])) - area
     own_touching = scene.touching(pieces)[chosen]
     values = [
@@ -159,7 +178,7 @@ def _numbers(look: Look) -> Float32Array:
         area / max(1.0, float(scene.all_pieces.area.sum())),
         min(within / area, 2.0) * 2,
         min(around / area, 2.0) * 2,
-        min(_pale(look, nearby), 2.0) * 2,
+        min(pale_ink_around(look), 2.0) * 2,
         np.log(np.count_nonzero(chosen)),
         min(largest, 4.0),
         min(float(np.count_nonzero(sizes[others] >= 0.5 * size)), 6.0) / 2,
@@ -192,11 +211,22 @@ def _numbers(look: Look) -> Float32Array:
     return np.clip(np.array(values, np.float32), -WITHIN, WITHIN)
 
 
-def _pale(look: Look, nearby: tuple[slice, slice]) -> float:
+def _nearby(look: Look) -> tuple[slice, slice]:
+    """Rows and columns of the digit and what is near it."""
+    reach = round(NEARBY * look.size)
+    rows, columns = look.box
+    return (
+        slice(max(0, rows.start - reach), rows.stop + reach),
+        slice(max(0, columns.start - reach), columns.stop + reach),
+    )
+
+
+def pale_ink_around(look: Look) -> float:
     """How much pale ink continues the digit that is not taken for ink, as a share of the digit."""
     scene = look.scene
     if max(scene.picture.shape[:2]) < ROOM_FOR_PALE_INK:
         return 0.0
+    nearby = _nearby(look)
     own = look.mask(nearby)
     factor = max(1, max(own.shape) // COARSE)
     density = np.asarray(Image.fromarray(scene.density[nearby]).reduce(factor))

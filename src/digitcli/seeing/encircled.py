@@ -22,8 +22,9 @@ FITS = 3
 """The ellipse is fitted so often, each time to what the one before fits best."""
 SWOLLEN = 1.6
 """Where it is this much thicker than it mostly is, a stroke touches it."""
-INNER = 0.35
-"""What it holds is as high as this share of the ring, at least."""
+HIGH, MUCH = 2 / 3, 0.3
+"""What it holds is as high as this share of the ring, at least, or has so much of all ink: the
+stroke within the loop of a 6 or 9 does not."""
 ASIDE = 1 / 5
 """A stroke that touches it in places farther apart than this share of a turn crosses it: that of a
 0 with a bar."""
@@ -76,7 +77,10 @@ def encircled(mask: Mask) -> Mask | None:
     ring = np.hypot(y, x) >= (outer - SWOLLEN * usual)[place]
     inner = mask & ~ring
     within = np.flatnonzero(inner.any(1))
-    if not len(within) or within[-1] - within[0] < INNER * height:
+    if not len(within):
+        return None
+    high = within[-1] - within[0] >= HIGH * height
+    if not high and np.count_nonzero(inner) < MUCH * np.count_nonzero(mask):
         return None
     return np.asarray(inner)
 

@@ -22,7 +22,9 @@ FULL_STOP = 0.3
 CUT_OFF = 0.25
 """Weight of a piece that touches the edge of the paper, against one that does not."""
 HELD = 0.25
-"""What holds another piece of at least this share of its own size is a ring around it."""
+"""What holds another piece of at least this share of its own size is a ring around it,"""
+ROOM = 0.04
+"""if there is so much room between them on all sides, as a share of the ring's size."""
 ALIKE = 0.3
 """Pieces of at least this share of the main one's weight may be the digit too."""
 MOST = 4
@@ -119,7 +121,7 @@ def rings(regions: Regions) -> Chosen:
 
 
 def _within(regions: Regions, ring: int) -> Chosen:
-    room = 0.04 * regions.size[ring]
+    room = ROOM * regions.size[ring]
     return np.asarray(
         (regions.top >= regions.top[ring] + room)
         & (regions.left >= regions.left[ring] + room)
