@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
-from digitcli.reading.likeness import Look, likeness, pale_ink_around
+from digitcli.reading.likeness import BESIDE, Look, likeness, pale_ink_around
 from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
@@ -46,6 +46,8 @@ LARGER, CONTAINED = 1.05, 0.95
 HOLDER = 3.0
 """Of two unusual looks, the one that holds the other must be likelier by this: it may be a ring,
 or the sheet that the digit is written on."""
+CROSSED_OUT = 30.0
+"""Of two marks beside each other, the one that is crossed out must be likelier by this."""
 SOFT = 0.12
 """A look with a larger share of soft outline than this may be one at a shadow; others are tried."""
 TRUST = 0.1
@@ -61,8 +63,6 @@ ROOM_FOR_SHADOWS = 64
 """In smaller pictures strokes may be wider."""
 MOST_PAPERS = 4
 """So many surfaces at most are taken for the paper."""
-BESIDE = 0.5, 2.0
-"""Other marks of a digit's size are at least and at most so large, against the digit."""
 SAME_PEN = 0.5, 2.5
 """Strokes of one pen are at least and at most so wide, against the digit's,"""
 DARK = 0.7
@@ -229,7 +229,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     The most usual look is taken if it is likely; another one must be likelier by some factor.
     """
     best: Look | None = None
-    unusual: Look | None = None
+    most_usual: Look | None = None
     most = odds = 0.0
     tries = scenes(picture, polarity)
     first = True
@@ -240,16 +240,19 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             continue
         tried = looks(scene)
         if usual:
-            best = next(tried)
+            best = most_usual = next(tried)
             most = float(likeness([best])[0])
             if max(picture.shape[:2]) < BITMAP:
                 return best, most
             room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
             shadowed = room and scene.softness(best.mask, best.box) > SOFT
             if most >= SURE and not shadowed:
-                if not room or pale_ink_around(best) <= PALE:
+                if room and pale_ink_around(best) > PALE:
+                    tries = _with_pale_ink(scene)
+                elif room and _has_neighbour(best) and best.is_crossed_out:
+                    tries = iter(())  # its neighbour is seen in the same scene
+                else:
                     return best, most
-                tries = _with_pale_ink(scene)
             odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
@@ -265,16 +268,8 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             elif scene.by_one_pen:
                 found *= ONE_PEN
-            if best is not None and scene.weight == "faint" and continues(look, best):
-                found *= USUAL
-            needed = odds
-            if unusual is not None and unusual.is_within(look):
-                needed *= HOLDER
-            elif unusual is not None and look.is_within(unusual):
-                needed /= HOLDER
-            if found > needed:
-                best = unusual = look
-                most, odds = likely, found
+            if best is None or found > odds * _needed(look, best, best is most_usual):
+                best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
             break
     if best is None:
@@ -288,15 +283,33 @@ def _with_pale_ink(scene: Scene) -> Iterator[Scene]:
         yield Scene(scene.view, dark=scene.dark, weight="faint")
 
 
-def continues(look: Look, other: Look) -> bool:
+def _needed(look: Look, best: Look, usual: bool) -> float:
+    """By which factor a look must be likelier than the best one so far, for how the two lie."""
+    factor = 1.0
+    if look.scene.weight == "faint" and _continues(look, best):
+        factor /= USUAL
+    if not usual and best.is_within(look):
+        factor *= HOLDER
+    elif not usual and look.is_within(best):
+        factor /= HOLDER
+    if look.is_beside(best):
+        factor *= CROSSED_OUT ** (int(look.is_crossed_out) - int(best.is_crossed_out))
+    return factor
+
+
+def _continues(look: Look, other: Look) -> bool:
     """Whether a look at the whole picture holds another one, and ink that continues it."""
     if other.scene.sheet is not None or other.scene.dark != look.scene.dark:
         return False
-    own, least = int(look.area), int(other.area)
-    if own < LARGER * least:
+    if look.area < LARGER * other.area:
         return False
     common = look.mask(other.box) & other.mask(other.box)
-    return int(np.count_nonzero(common)) >= CONTAINED * least
+    return int(np.count_nonzero(common)) >= CONTAINED * other.area
+
+
+def _has_neighbour(look: Look) -> bool:
+    """Whether there is another mark of a digit's size."""
+    return bool((look.pieces.size[~look.chosen] >= BESIDE[0] * look.size).any())
 
 
 def _without_soft(scene: Scene) -> Iterator[Scene]:

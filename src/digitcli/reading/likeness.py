@@ -19,7 +19,7 @@ from PIL import Image
 
 from digitcli.seeing.grouping import HELD, ROOM
 from digitcli.seeing.ink import continued, may_be_ink
-from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.morphology import Float32Array, Mask, padded
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.scene import Scene
 
@@ -34,6 +34,14 @@ COARSE = 48
 THIN, LONGER, SHORTER = 0.15, 1.1, 0.25
 """A rule is as thin as this share of its length, and longer than the digit by this factor; specks
 beside a 1 are smaller than this share of it."""
+BESIDE, OVERLAP = (0.5, 2.0), 0.15
+"""Other marks of a digit's size are at least and at most so large, against the digit; and overlap
+with it by no more than this share of its size."""
+FEW, HALF = 32, 100
+"""Strokes are counted on about so many pixels, which are ink from this value on."""
+STROKES = 4.0
+"""The strokes across a row and those across a column are so many on average, at most: of digits in
+drawn scenes 98 % have fewer, of crossed-out ones a quarter."""
 WITHIN = 5.0
 """Bounds of the features."""
 
@@ -87,6 +95,26 @@ class Look(NamedTuple):
             and left >= start + room
             and right <= end - room
         )
+
+    def is_beside(self, other: Look) -> bool:
+        """Whether another look is at a mark of this one's size, apart from it."""
+        least, most = BESIDE
+        if not least * self.size <= other.size <= most * self.size:
+            return False
+        (top, bottom, left, right), (first, last, start, end) = self._place(), other._place()
+        apart = max(top - last, first - bottom, left - end, start - right)
+        return apart >= -OVERLAP * self.size
+
+    @property
+    def is_crossed_out(self) -> bool:
+        """Whether more strokes lie across its rows and columns than across those of digits."""
+        box = self.box
+        own = self.scene.all_ink[box] if self.scene.by_thick_pen else self.mask(box)
+        grey = Image.fromarray(own.view(np.uint8) * 255).reduce(max(1, round(self.size / FEW)))
+        ink = padded(np.asarray(grey) > HALF, 1)
+        strokes = np.count_nonzero(ink[1:] & ~ink[:-1]) / (ink.shape[1] - 2)
+        strokes += np.count_nonzero(ink[:, 1:] & ~ink[:, :-1]) / (ink.shape[0] - 2)
+        return bool(strokes > STROKES)
 
     def _place(self) -> tuple[int, int, int, int]:
         """Where the digit begins and ends in the picture: rows, then columns."""
