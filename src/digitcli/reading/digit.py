@@ -268,7 +268,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             elif scene.by_one_pen:
                 found *= ONE_PEN
-            if best is None or found > odds * _needed(look, best, best is most_usual):
+            if best is None or found > _needed(look, best, odds, best is most_usual):
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
             break
@@ -283,18 +283,17 @@ def _with_pale_ink(scene: Scene) -> Iterator[Scene]:
         yield Scene(scene.view, dark=scene.dark, weight="faint")
 
 
-def _needed(look: Look, best: Look, usual: bool) -> float:
-    """By which factor a look must be likelier than the best one so far, for how the two lie."""
-    factor = 1.0
+def _needed(look: Look, best: Look, odds: float, usual: bool) -> float:
+    """Return the odds that a look needs to be better than the best one, for how the two lie."""
     if look.scene.weight == "faint" and _continues(look, best):
-        factor /= USUAL
+        odds = min(odds / USUAL, _odds(SURE))
     if not usual and best.is_within(look):
-        factor *= HOLDER
+        odds *= HOLDER
     elif not usual and look.is_within(best):
-        factor /= HOLDER
+        odds /= HOLDER
     if look.is_beside(best):
-        factor *= CROSSED_OUT ** (int(look.is_crossed_out) - int(best.is_crossed_out))
-    return factor
+        odds *= CROSSED_OUT ** (int(look.is_crossed_out) - int(best.is_crossed_out))
+    return odds
 
 
 def _continues(look: Look, other: Look) -> bool:
