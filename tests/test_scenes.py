@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
-from digitcli.reading.digit import see_picture
+from digitcli.reading.digit import find_digit, see_picture
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
@@ -240,6 +240,48 @@ def test_rings_with_nothing_of_their_own_in_them(strokes: list[tuple[int, ...]])
     for stroke in strokes:
         pen.line(stroke, 255, 7)
     assert encircled(np.asarray(ring) > 0) is None
+
+
+@pytest.mark.parametrize(
+    ("stroke", "digit"),
+    [
+        pytest.param([(185, 60), (110, 45), (85, 105)], False, id="of a 6"),
+        pytest.param([(100, 10), (105, 122)], True, id="a 1"),
+    ],
+)
+def test_the_stroke_within_a_loop_is_no_digit_in_a_ring(
+    stroke: list[tuple[int, int]], digit: bool
+) -> None:
+    loop = Image.new("L", (200, 150))
+    pen = ImageDraw.Draw(loop)
+    pen.ellipse([0, 0, 199, 149], outline=255, width=14)
+    pen.line(stroke, 255, 14)
+    assert (encircled(np.asarray(loop) > 0) is not None) is digit
+
+
+@pytest.mark.parametrize("digit", [2, 4, 5])
+def test_pale_ink_that_continues_a_digit_belongs_to_it(digit: int) -> None:
+    """The pen hardly touches the paper at the foot of the digit."""
+    ink = drawn(digit, canvas=(300, 300), height=150, pen=0.07)
+    touch = np.clip(np.linspace(2, -0.6, len(ink)), 0.2, 1).astype(np.float32)[:, None]
+    look = find_digit(grainy(written(ink * touch))).look
+    assert look.area > 0.95 * np.count_nonzero(ink > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("digit", "other", "width"), [(7, 3, 6), (2, 5, 6), (0, 2, 12)], ids=lambda value: str(value)
+)
+def test_a_digit_beside_one_that_is_crossed_out(
+    digit: int, other: int, width: int, model: Model
+) -> None:
+    at = partial(drawn, canvas=(560, 400), height=170, pen=0.07)
+    neighbour = Image.fromarray((255 * at(other, at=(0.7, 0.5))).astype(np.uint8))
+    pen = ImageDraw.Draw(neighbour)
+    for line in (320, 120, 460, 280), (330, 110, 470, 270), (320, 280, 465, 125):
+        pen.line(line, 255, width)
+    ink = np.maximum(at(digit, at=(0.28, 0.5)), np.asarray(neighbour, np.float32) / 255)
+    seen = see_picture(grainy(written(ink)))
+    assert model.predict_proba(seen.image[None])[0].argmax() == digit
 
 
 @pytest.mark.parametrize("side", [24, 40, 200])

@@ -247,12 +247,9 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
             shadowed = room and scene.softness(best.mask, best.box) > SOFT
             if most >= SURE and not shadowed:
-                if room and pale_ink_around(best) > PALE:
-                    tries = _with_pale_ink(scene)
-                elif room and _has_neighbour(best) and best.is_crossed_out:
-                    tries = iter(())  # its neighbour is seen in the same scene
-                else:
-                    return best, most
+                if not (room and _has_neighbour(best) and best.is_crossed_out):
+                    return _continued(best, most) if room else (best, most)
+                tries = iter(())  # its neighbour is seen in the same scene
             odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
@@ -268,7 +265,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 found /= AGAINST
             elif scene.by_one_pen:
                 found *= ONE_PEN
-            if best is None or found > _needed(look, best, odds, best is most_usual):
+            if found > (_needed(look, best, odds, best is most_usual) if best else odds):
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
             break
@@ -277,10 +274,15 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     return best, most
 
 
-def _with_pale_ink(scene: Scene) -> Iterator[Scene]:
-    """See a scene so that pale ink continues the digit."""
-    with suppress(ImageError):
-        yield Scene(scene.view, dark=scene.dark, weight="faint")
+def _continued(look: Look, likely: float) -> tuple[Look, float]:
+    """Return what continues a look with pale ink, if that is surely a digit; or the look itself."""
+    if pale_ink_around(look) > PALE:
+        with suppress(ImageError):
+            scene = Scene(look.scene.view, dark=look.scene.dark, weight="faint")
+            for larger, as_likely in _judged(list(looks(scene))):
+                if as_likely >= SURE and _continues(larger, look):
+                    return larger, as_likely
+    return look, likely
 
 
 def _needed(look: Look, best: Look, odds: float, usual: bool) -> float:
