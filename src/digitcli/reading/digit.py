@@ -254,17 +254,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
-            found = _odds(likely)
-            if look.has_rule or (scene.tight and look.pieces is not scene.all_pieces):
-                found /= AGAINST
-            if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
-                found /= AGAINST
-            if scene.weight == "heavy" or scene.widest == WIDTHS[-1]:
-                found /= THIN
-            if scene.by_thick_pen:
-                found /= AGAINST
-            elif scene.by_one_pen:
-                found *= ONE_PEN
+            found = _weighed(look, likely)
             if found > (_needed(look, best, odds, best is most_usual) if best else odds):
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
@@ -272,6 +262,22 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     if best is None:
         raise ImageError(NO_INK)
     return best, most
+
+
+def _weighed(look: Look, likely: float) -> float:
+    """Return the odds of a look, for how unusual the way is in which it was seen."""
+    scene, odds = look.scene, _odds(likely)
+    if look.has_rule or (scene.tight and look.pieces is not scene.all_pieces):
+        odds /= AGAINST
+    if scene.dark != (scene.evidence < 0) and abs(scene.evidence) > CLEARLY:
+        odds /= AGAINST
+    if scene.weight == "heavy" or scene.widest == WIDTHS[-1]:
+        odds /= THIN
+    if scene.by_thick_pen:
+        odds /= AGAINST
+    elif scene.by_one_pen:
+        odds *= ONE_PEN
+    return odds
 
 
 def _continued(look: Look, likely: float) -> tuple[Look, float]:
