@@ -219,6 +219,30 @@ def test_they_end_with_a_killed_parent_whatever_the_default_method(
     assert len(result.stdout.split()) == 2
 
 
+def test_no_module_of_the_working_folder_is_imported(tmp_path: Path) -> None:
+    """Pictures may come in one folder with a ``pickle.py``, which somebody hopes is run."""
+    program = tmp_path / "bin" / "program.py"
+    program.parent.mkdir()
+    program.write_text("from digitcli.cli import main\nif __name__ == '__main__':\n    main()\n")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("pickle", "signal", "socket", "struct", "tempfile"):
+        (pictures / f"{name}.py").write_text("open('ran', 'w')\n")
+    picture = Path(__file__).parent.parent / "examples" / "digits" / "form.png"
+    result = subprocess.run(
+        [sys.executable, program, "predict", picture, "--jobs", "2"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=pictures,
+        env=clean_environment(tmp_path),
+    )
+    assert not (pictures / "ran").exists()
+    assert result.stderr == ""
+    assert "form.png\t5\t" in result.stdout
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from functools import cache
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -125,7 +126,7 @@ class _Process(SpawnProcess):
 
     def start(self) -> None:
         with signals_wait():
-            with _without_ctrl_c():
+            with _without_ctrl_c(), _without_modules_of_the_folder():
                 super().start()
             threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
 
@@ -239,14 +240,31 @@ def _start_tracker() -> None:
 
         before = os.environ.get("PYTHONWARNINGS")
         quiet = "ignore:resource_tracker:UserWarning"
-        os.environ["PYTHONWARNINGS"] = quiet if before is None else f"{before},{quiet}"
-        try:
+        quiet = quiet if before is None else f"{before},{quiet}"
+        with _environment("PYTHONWARNINGS", quiet), _without_modules_of_the_folder():
             resource_tracker.ensure_running()
-        finally:
-            if before is None:
-                del os.environ["PYTHONWARNINGS"]
-            else:
-                os.environ["PYTHONWARNINGS"] = before
+
+
+def _without_modules_of_the_folder() -> AbstractContextManager[None]:
+    """Keep interpreters that start meanwhile from importing what lies in the working folder.
+
+    They are given their program by ``-c``, for which Python looks there first: a ``pickle.py``
+    beside the pictures would run.
+    """
+    return _environment("PYTHONSAFEPATH", "1")
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _check_room(files: int) -> None:
