@@ -243,6 +243,51 @@ def test_no_module_of_the_working_folder_is_imported(tmp_path: Path) -> None:
     assert "form.png\t5\t" in result.stdout
 
 
+KILLED_AT_THE_START = """
+import os, signal, sys
+from multiprocessing import util
+
+from digitcli.processes import Processes
+
+start = util.spawnv_passfds
+
+def start_and_die(path, arguments, descriptors):
+    start(path, arguments, descriptors)
+    if any("spawn_main" in str(argument) for argument in arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+util.spawnv_passfds = start_and_die
+if __name__ == "__main__":
+    Processes(1, None).submit(print)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_process_whose_parent_is_killed_as_it_starts_says_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(KILLED_AT_THE_START)
+    result = subprocess.run(  # waits until nobody holds its pipes any more
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(tmp_path) | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (result.returncode, result.stderr) == (-9, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for room on Linux alone")
+def test_no_room_for_what_is_shared_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``/dev/shm`` is small, as in containers, memory may be given that is not there."""
+
+    def allocate(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    with pytest.raises(DigitcliError, match=r"no space left on device; use --jobs 1, or see .*shm"):
+        Processes(2, SHARED)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
 from functools import cache
-from multiprocessing import parent_process
+from multiprocessing import parent_process, spawn
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.heap import BufferWrapper
 from multiprocessing.queues import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
@@ -39,6 +39,9 @@ _FILES_EACH: Final = 3
 
 _ALIGNMENT: Final = 64
 """Of arrays in shared memory, in bytes: the width of a cache line."""
+
+_STARTING: Final = threading.RLock()
+"""Held while an interpreter starts, for what it starts with belongs to the whole program."""
 
 
 class Processes(Generic[T]):
@@ -75,7 +78,7 @@ class Processes(Generic[T]):
             self._messages = None if on_message is None else _Messages(self._context, on_message)
             channel = None if self._messages is None else self._messages.channel
             self._executor = ProcessPoolExecutor(
-                jobs, self._context, _prepare, (_Shared(self._context, shared), channel)
+                jobs, self._context, _prepare, (_Shared(shared), channel)
             )
 
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
@@ -126,7 +129,7 @@ class _Process(SpawnProcess):
 
     def start(self) -> None:
         with signals_wait():
-            with _without_ctrl_c(), _without_modules_of_the_folder():
+            with _interpreters_start(), _without_ctrl_c():
                 super().start()
             threading.Thread(target=self._watch, args=(self.sentinel,), daemon=True).start()
 
@@ -185,7 +188,7 @@ class _Context(SpawnContext):
 class _Shared(Generic[T]):
     """An object in memory that all processes see; it is gone with the last of them."""
 
-    def __init__(self, context: SpawnContext, thing: T) -> None:
+    def __init__(self, thing: T) -> None:
         buffers: list[pickle.PickleBuffer] = []
         head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
         parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
@@ -195,16 +198,24 @@ class _Shared(Generic[T]):
             start = -(-end // _ALIGNMENT) * _ALIGNMENT
             end = start + part.nbytes
             self._places.append((start, end))
-        self._block: Any = context.RawArray("B", end)
-        view = memoryview(self._block).cast("B")
+        self._block: Any = BufferWrapper(end)
+        _claim(self._block)
+        view = self._block.create_memoryview()
         for part, (start, end) in zip(parts, self._places, strict=True):
             view[start:end] = part
 
     def get(self) -> T:
-        view = memoryview(self._block).cast("B").toreadonly()
+        view = self._block.create_memoryview().toreadonly()
         head, *buffers = (view[start:end] for start, end in self._places)
         thing: T = pickle.loads(head, buffers=buffers)
         return thing
+
+
+def _claim(block: Any) -> None:
+    """Take the room for shared memory now: to write where there is none is a bus error."""
+    if sys.platform == "linux":
+        arena, start, end = block._state[0]
+        os.posix_fallocate(arena.fd, start, end - start)
 
 
 class _Messages:
@@ -241,17 +252,43 @@ def _start_tracker() -> None:
         before = os.environ.get("PYTHONWARNINGS")
         quiet = "ignore:resource_tracker:UserWarning"
         quiet = quiet if before is None else f"{before},{quiet}"
-        with _environment("PYTHONWARNINGS", quiet), _without_modules_of_the_folder():
+        with _interpreters_start(), _environment("PYTHONWARNINGS", quiet):
             resource_tracker.ensure_running()
 
 
-def _without_modules_of_the_folder() -> AbstractContextManager[None]:
-    """Keep interpreters that start meanwhile from importing what lies in the working folder.
+@contextlib.contextmanager
+def _interpreters_start() -> Iterator[None]:
+    """Start interpreters safely meanwhile, and without a word of those whose parent is killed.
 
-    They are given their program by ``-c``, for which Python looks there first: a ``pickle.py``
-    beside the pictures would run.
+    Their program is an argument of theirs, and for such Python first looks for modules in the
+    working folder: a ``pickle.py`` beside the pictures would run.
     """
-    return _environment("PYTHONSAFEPATH", "1")
+    with _STARTING, _environment("PYTHONSAFEPATH", "1"):
+        before = spawn.get_command_line
+        spawn.get_command_line = lambda **options: _quiet_orphan(before(**options))
+        try:
+            yield
+        finally:
+            spawn.get_command_line = before
+
+
+def _quiet_orphan(command: list[str]) -> list[str]:
+    """Let an interpreter end without a traceback when its parent dies while it starts.
+
+    It may see the end of their pipe a moment before that of its parent.
+    """
+    if "-c" in command and sys.platform != "win32":
+        at = command.index("-c") + 1
+        command[at] = (
+            f"import os, time\n"
+            f"try:\n {command[at]}\n"
+            f"except Exception:\n"
+            f" for _ in range(20):\n"
+            f"  if os.getppid() != {os.getpid()}: os._exit(1)\n"
+            f"  time.sleep(0.05)\n"
+            f" raise"
+        )
+    return command
 
 
 @contextlib.contextmanager
@@ -283,13 +320,13 @@ def _told_when_there_is_no_room() -> Iterator[None]:
     except BrokenPipeError:
         raise BrokenProcessPool("a process died as it started") from None
     except (OSError, RuntimeError) as error:  # Python's word for a thread that cannot start
-        limits = {errno.EMFILE: "-n", errno.ENFILE: "-n", errno.ENOMEM: "-v"}
-        limit = limits.get(getattr(error, "errno", None) or 0, "-u")
+        limits = {errno.EMFILE: "-n", errno.ENFILE: "-n", errno.ENOMEM: "-v", errno.EAGAIN: "-u"}
+        limit = limits.get(getattr(error, "errno", None) or errno.EAGAIN)
+        hint = "use --jobs 1, or see what is wrong with /dev/shm or the working folder"
+        if limit is not None:
+            hint = f"use fewer --jobs, or raise the limit (ulimit {limit})"
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise DigitcliError(
-            f"the processes cannot be started: {reason}; use fewer --jobs, or raise the limit "
-            f"(ulimit {limit})"
-        ) from None
+        raise DigitcliError(f"the processes cannot be started: {reason}; {hint}") from None
 
 
 @contextlib.contextmanager
