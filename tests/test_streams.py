@@ -125,6 +125,32 @@ def test_stdin_that_never_ends_is_answered_as_it_comes(folder: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_streams_that_would_not_wait_are_waited_for(folder: Path) -> None:
+    """Such as those that some programs for servers make; a pipe holds a part of these answers."""
+    to_read, to_answer = os.pipe()
+    from_list, to_list = os.pipe()
+    for descriptor in (to_answer, from_list):
+        os.set_blocking(descriptor, False)
+    process = subprocess.Popen(
+        [*PROGRAM, "predict", "--format", "json"],
+        stdin=from_list,
+        stdout=to_answer,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
+    )
+    os.close(to_answer)
+    os.close(from_list)
+    with open(to_read, "rb") as answers, open(to_list, "wb") as paths:
+        paths.write(b"3.png\n")
+        paths.flush()
+        assert b'"digit":3' in answers.readline()
+        paths.write(b"3.png\n" * 1500)
+        paths.close()
+        assert len(answers.readlines()) == 1500
+    assert process.wait(timeout=60) == 0
+
+
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
 def test_an_endless_stream_of_nothing_is_refused(folder: Path) -> None:
     result = shell(folder, "$P predict </dev/zero; $P predict --stdin-image </dev/zero")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -137,6 +138,8 @@ def _flush(code: int) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the program on `arguments` and return its exit code; never raise for a user's error."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        _let_wait(stream)
     for stream in (sys.stdout, sys.stderr):
         if stream is None:  # the program was started with it closed
             _silence(stream)
@@ -194,6 +197,15 @@ def run(arguments: list[str]) -> int:
             f"{type(error).__name__}: {error}; this is a fault in digitcli, please report it "
             "(DIGITCLI_DEBUG=1 shows where it happened)"
         )
+
+
+def _let_wait(stream: Any) -> None:
+    """Let a stream wait for its other end, when whoever made it would rather not.
+
+    Python would leave out what does not fit into a pipe at once, and say nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.set_blocking(stream.fileno(), True)
 
 
 def _is_closed_pipe(error: Exception) -> bool:
