@@ -127,8 +127,12 @@ def test_stdin_that_never_ends_is_answered_as_it_comes(folder: Path) -> None:
 
 def test_streams_that_would_not_wait_are_waited_for(folder: Path) -> None:
     """Such as those that some programs for servers make; a pipe holds a part of these answers."""
+    import fcntl
+
     to_read, to_answer = os.pipe()
     from_list, to_list = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(to_answer, fcntl.F_SETPIPE_SZ, 4096)
     for descriptor in (to_answer, from_list):
         os.set_blocking(descriptor, False)
     process = subprocess.Popen(
