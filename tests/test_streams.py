@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -42,11 +43,16 @@ def shell(folder: Path, command: str, **environment: str) -> subprocess.Complete
     )
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path,
+    *arguments: str,
+    stdin: int | IO[str] = subprocess.PIPE,
+    stdout: int | IO[str] = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*PROGRAM, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=stdin,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         cwd=folder,
         env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
@@ -125,33 +131,33 @@ def test_stdin_that_never_ends_is_answered_as_it_comes(folder: Path) -> None:
         assert process.stderr.read() == b""
 
 
-def test_streams_that_would_not_wait_are_waited_for(folder: Path) -> None:
-    """Such as those that some programs for servers make; a pipe holds a part of these answers."""
-    import fcntl
-
-    to_read, to_answer = os.pipe()
+def test_a_stdin_that_would_not_wait_is_waited_for(folder: Path) -> None:
+    """Some programs, such as servers, make such pipes."""
     from_list, to_list = os.pipe()
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        fcntl.fcntl(to_answer, fcntl.F_SETPIPE_SZ, 4096)
-    for descriptor in (to_answer, from_list):
-        os.set_blocking(descriptor, False)
-    process = subprocess.Popen(
-        [*PROGRAM, "predict", "--format", "json"],
-        stdin=from_list,
-        stdout=to_answer,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env=clean_environment(folder) | {"DIGITCLI_MODEL": "reader.joblib"},
-    )
-    os.close(to_answer)
-    os.close(from_list)
-    with open(to_read, "rb") as answers, open(to_list, "wb") as paths:
-        paths.write(b"3.png\n")
-        paths.flush()
-        assert b'"digit":3' in answers.readline()
-        paths.write(b"3.png\n" * 1500)
-        paths.close()
-        assert len(answers.readlines()) == 1500
+    os.set_blocking(from_list, False)
+    with open(from_list) as stdin, open(to_list, "w") as paths:
+        process = start(folder, "predict", stdin=stdin)
+        assert process.stdout
+        for _ in range(20):
+            paths.write("3.png\n")
+            paths.flush()
+            assert process.stdout.readline().startswith(b"3.png\t3\t")
+    assert process.wait(timeout=60) == 0
+
+
+def test_nothing_is_lost_in_a_pipe_that_would_not_wait(folder: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        pytest.skip("needs pipes whose size is known")
+    from_program, to_reader = os.pipe()
+    os.set_blocking(to_reader, False)
+    size = fcntl.fcntl(to_reader, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(to_reader, bytes(size - 100))
+    text = shell(folder, "$P predict --help").stdout
+    with open(from_program) as answers:
+        with open(to_reader, "w") as stdout:
+            process = start(folder, "predict", "--help", stdout=stdout)
+        assert answers.read() == "\0" * (size - 100) + text
     assert process.wait(timeout=60) == 0
 
 
