@@ -183,8 +183,6 @@ def often(command: str, blow: str, count: int, rng: random.Random) -> Row:
 
 
 def rows(count: int, seed: int) -> Iterator[Row]:
-    # Who starts this in the background may have had Ctrl-C ignored, and programs inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = random.Random(seed)
     for command in COMMANDS:
         for blow in BLOWS:

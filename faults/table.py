@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ def main(
     parser.add_argument("--count", type=int, default=count, help="how often to try each fault")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args(arguments)
+    # Who starts this in the background may have had Ctrl-C ignored, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = f"python faults/{Path(sys.argv[0]).name}{extra}"
     if options.count != count:
         command += f" --count {options.count}"
