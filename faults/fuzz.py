@@ -20,7 +20,9 @@ from table import Row
 from digitcli.errors import DigitcliError
 from digitcli.paths import printable
 
-MOST_SECONDS = 1.0
+MOST_SECONDS_TO_REFUSE = 1.0
+MOST_SECONDS_TO_READ = 3.0
+"""Of processor time; a sound file of the largest size takes one, or two on a busy machine."""
 MOST_BYTES = 512 * 1024 * 1024
 _FORBIDDEN = (
     "code.__new__", "compile", "ctypes.", "exec", "ftplib.", "marshal.", "os.", "pickle.",
@@ -75,14 +77,15 @@ def feed(
 ) -> Row:
     """Give each input to `read` as a file called `name` and report how it went.
 
-    `read` must return, having checked what it read, or raise one `DigitcliError`, within
-    `MOST_SECONDS` of processor time; the process must stay within `MOST_BYTES` of memory and do
+    `read` must return, having checked what it read, or raise one `DigitcliError`, in no
+    more than its processor time; the process must stay within `MOST_BYTES` of memory and do
     nothing but read. `warm_up` does all of its imports beforehand. `alone` is a command to which
     the path is appended, to read each input in a process of its own that ends in `report`.
     """
     outcomes: Counter[str] = Counter()
     lost: list[str] = []
-    slowest = peak = 0.0
+    slowest: dict[str, float] = {}
+    peak = 0.0
     tried = 0
     with tempfile.TemporaryDirectory(prefix="digitcli-faults-") as folder:
         path = Path(folder) / name
@@ -93,12 +96,16 @@ def feed(
             path.write_bytes(data)
             reading = _read_alone(alone, path) if alone else once(read, path)
             outcomes[reading.outcome] += 1
-            slowest, peak = max(slowest, reading.seconds), max(peak, reading.peak)
+            slowest[reading.outcome] = max(slowest.get(reading.outcome, 0.0), reading.seconds)
+            peak = max(peak, reading.peak)
             lost += [f"input {number}: {line}" for line in reading.wrongs()]
             if not alone and reading.peak > MOST_BYTES:
                 break  # the peak of this process will not fall again
-    counts = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
-    seen = f"{counts}; slowest {slowest:.2f} s, peak {int(peak) >> 20} MiB"
+    counts = ", ".join(
+        f"{number:,} {outcome} (slowest {slowest[outcome]:.2f} s)"
+        for outcome, number in outcomes.most_common()
+    )
+    seen = f"{counts}; peak {int(peak) >> 20} MiB"
     return Row(fault, tried, tuple(lost), seen)
 
 
@@ -121,7 +128,8 @@ class Reading:
             wrongs.append(f"not one clear line: {self.text[:300]!r}")
         elif self.outcome == "refused" and "\n" in printable(self.text):
             wrongs.append(f"not one line: {self.text[:300]!r}")
-        if self.seconds > MOST_SECONDS:
+        refused = self.outcome == "refused"
+        if self.seconds > (MOST_SECONDS_TO_REFUSE if refused else MOST_SECONDS_TO_READ):
             wrongs.append(f"{self.seconds:.2f} s")
         if self.peak > MOST_BYTES:
             wrongs.append(f"{self.peak >> 20} MiB")
