@@ -29,7 +29,7 @@ JUMPS = ("-1h", "-400d", "-20000d", "+400d", "+20000d")
 """-20000d is before 1980, the first year that a zip archive knows, and +20000d after 2038."""
 
 PROGRAM = [sys.executable, "-m", "digitcli"]
-TRAIN = "train", "digits", "-q", "--hidden", "16", "--epochs", "20", "-o", "model.joblib"
+TRAIN = "train", "digits", "-q", "--hidden", "16", "--epochs", "4", "-o", "model.joblib"
 COMMANDS = {
     "predict -j 2": ("predict", "set", "-r", "-j", "2"),
     "preprocess": ("preprocess", "set", "-q", "-o", "set.npz", "--preview", "sheet.png"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -184,6 +185,28 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None
     assert done.stdout.startswith("file cannot be written: file too large; check the folder")
     assert done.stdout.count("\n") == 1
     assert (tmp_path / "file").read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_written"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
+)
+def test_a_file_system_may_not_know_how_to_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_written: bool
+) -> None:
+    """But where flushing fails, the old file stays."""
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    write(tmp_path / "file", b"old")
+    monkeypatch.setattr(os, "fsync", fsync)
+    if is_written:
+        write(tmp_path / "file", b"new")
+    else:
+        with pytest.raises(DigitcliError, match="file cannot be written"):
+            write(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == (b"new" if is_written else b"old")
     assert names(tmp_path) == ["file"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
@@ -221,6 +222,19 @@ def test_mutated_files_end_in_a_dataset_or_one_error(dataset: Dataset, tmp_path:
         assert time.perf_counter() - start < 1
     assert loaded > 50
     assert refused > 1000
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_file(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(io.FileIO):
+        def tell(self) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    dataset.save(tmp_path / "x.npz")
+    monkeypatch.setattr("io.open", lambda path, mode: Failing(path, mode))
+    with pytest.raises(DataError, match=r"x\.npz cannot be read: input/output error$"):
+        load_npz(tmp_path / "x.npz")
 
 
 def test_what_could_not_be_loaded_again_is_not_saved(

@@ -54,8 +54,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with file:
                 _copy_mode(target, temporary)
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file)
                 if not _HAS_FLOCK:
                     file.close()  # Windows moves no file that is open
                 temporary.replace(target)
@@ -210,6 +209,22 @@ def _open_temporary(target: Path) -> BinaryIO:
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()
+
+
+def sync(file: BinaryIO) -> None:
+    """Flush a file to disk, unless its file system knows no such thing, as some networks' do not.
+
+    Raises
+    ------
+    OSError
+        When that fails.
+    """
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

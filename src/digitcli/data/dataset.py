@@ -169,6 +169,10 @@ def load_npz(path: str | os.PathLike[str]) -> Dataset:
             f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
         ) from None
     except Exception as error:  # parsers of damaged files raise nearly anything
+        if (
+            isinstance(cause := error.__context__, OSError) and cause.strerror
+        ):  # as zipfile hides it
+            raise DataError(f"{name} cannot be read: {cause.strerror.lower()}") from None
         raise DataError(
             f"{name} is not a dataset of digits ({str(error)[:200] or type(error).__name__}); "
             "make one with 'digitcli preprocess'"

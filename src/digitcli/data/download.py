@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import queue
 import threading
 import time
@@ -24,7 +23,7 @@ from urllib.request import url2pathname
 import digitcli
 from digitcli.data.hosts import leads_inside
 from digitcli.errors import DigitcliError, DownloadError, UsageError
-from digitcli.files import remove_litter, temporary_folder
+from digitcli.files import remove_litter, sync, temporary_folder
 
 if TYPE_CHECKING:
     import requests
@@ -276,8 +275,7 @@ def _from_one(
                     raise _MirrorError(f"sends more than the {file.size:,} bytes of the file")
                 stream.write(chunk)
                 on_progress(file, received)
-            stream.flush()
-            os.fsync(stream.fileno())
+            sync(stream)
         if received < file.size:
             raise _MirrorError(
                 f"ended after {received:,} of {file.size:,} bytes", transient=mirror.folder is None
