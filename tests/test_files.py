@@ -210,6 +210,18 @@ def test_a_file_system_may_not_know_how_to_flush(
     assert names(tmp_path) == ["file"]
 
 
+def test_a_file_system_may_have_one_mode_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chmod(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    write(tmp_path / "file", b"old")
+    monkeypatch.setattr(Path, "chmod", chmod)
+    write(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
 def _write_often(path: Path, value: int) -> None:
     for _ in range(60):
         write(path, bytes([value]) * 50_000)

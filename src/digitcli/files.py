@@ -188,7 +188,9 @@ def _is_trusted(link: Path) -> bool:
 def _copy_mode(source: Path, target: Path) -> None:
     """Let a private file stay private."""
     with contextlib.suppress(FileNotFoundError):
-        target.chmod(stat.S_IMODE(source.lstat().st_mode) & 0o777)
+        mode = stat.S_IMODE(source.lstat().st_mode) & 0o777
+        if stat.S_IMODE(target.lstat().st_mode) != mode:  # some file systems know one, for all
+            target.chmod(mode)
 
 
 def _temporary_path(target: Path) -> Path:

@@ -290,7 +290,8 @@ def _from_one(
             except ValueError as error:  # Pooch's word for a hash that differs
                 raise _MirrorError("serves another file (SHA-256 differs)") from error
             # Pooch's temporary files are the user's alone; the folder's mode honours the umask.
-            Path(path).chmod(staging.stat().st_mode & 0o666)
+            with contextlib.suppress(PermissionError):  # which some file systems do not let change
+                Path(path).chmod(staging.stat().st_mode & 0o666)
             Path(path).replace(target)
     except OSError as error:
         raise DigitcliError(
