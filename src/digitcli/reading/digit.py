@@ -67,8 +67,9 @@ SAME_PEN = 0.5, 2.5
 """Strokes of one pen are at least and at most so wide, against the digit's,"""
 DARK = 0.7
 """and at least so dark."""
-BLURRED = 0.45
-"""Strokes stand out: around them it is much paler. Around the noise of blank paper it is not."""
+BLURRED, EVEN = 0.45, 0.5
+"""Strokes stand out: around them it is much paler. Around the noise of blank paper it is not, and
+nothing in it is as likely a digit as not."""
 SMOOTH = 2.5
 """The outline of strokes is steeper than bare paper by this factor; that of a shadow is not."""
 NO_DIGIT = "holds nothing that looks like a digit; check that the picture shows one"
@@ -345,7 +346,7 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
     look, likely = likeliest(picture, polarity)
     if likely < SURE:
         sharpness, halo = look.scene.sharpness(look.mask, look.box)
-        if halo > BLURRED or sharpness < SMOOTH:
+        if sharpness < SMOOTH or (halo > BLURRED and likely < EVEN):
             raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
