@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from digitcli.model.modelfile import save_model
 from digitcli.model.network import Model, Network
@@ -70,6 +71,16 @@ def test_json_lines_hold_path_digit_confidence_and_ten_probabilities(
         assert sum(line["probabilities"]) == pytest.approx(1, abs=1e-4)
         assert line["confidence"] == max(line["probabilities"])
         assert line["others"] == 0
+
+
+def test_json_counts_no_mark_of_another_pen(predict: Run, tmp_path: Path) -> None:
+    picture = Image.new("L", (480, 160), 255)
+    draw = ImageDraw.Draw(picture)
+    for left, pen in ((40, 14), (210, 10), (360, 3)):
+        draw.line([(left, 30), (left + 60, 30), (left + 20, 140)], 0, pen)
+    picture.save(tmp_path / "7.png")
+    (line,) = predict("--format", "json", tmp_path / "7.png").stdout.splitlines()
+    assert json.loads(line)["others"] == 1
 
 
 def test_csv_has_a_header_and_quotes_what_needs_it(predict: Run, tmp_path: Path) -> None:

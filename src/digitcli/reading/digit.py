@@ -418,7 +418,8 @@ def others(look: Look) -> int:
     count = 0
     for other in found:
         other_width, other_dark = _pen(look._replace(chosen=np.arange(len(chosen)) == other))
-        count += least * width <= other_width <= most * width and other_dark >= DARK * dark
+        same = least * width <= other_width <= most * width and other_dark >= DARK * dark
+        count += int(same)
     return count
 
 

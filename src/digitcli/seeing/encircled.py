@@ -22,7 +22,7 @@ FITS = 3
 """The ellipse is fitted so often, each time to what the one before fits best."""
 SWOLLEN = 1.6
 """Where it is this much thicker than it mostly is, a stroke touches it."""
-HIGH, MUCH = 2 / 3, 0.3
+HIGH, MUCH = 0.6, 0.3
 """What it holds is as high as this share of the ring, at least, or has so much of all ink: the
 stroke within the loop of a 6 or 9 does not."""
 ASIDE = 1 / 5

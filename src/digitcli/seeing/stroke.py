@@ -21,7 +21,7 @@ def _depth(mask: Mask) -> Float32Array:
 
 
 def _mean_width(mask: Mask, depth: Float32Array) -> float:
-    return 4 * (float(depth.sum()) / np.count_nonzero(mask) - 0.5) + 1
+    return 4 * (float(depth.sum()) / int(np.count_nonzero(mask)) - 0.5) + 1
 
 
 def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
