@@ -127,7 +127,7 @@ def test_a_mirror_that_fails_is_skipped_with_one_line(
             on_progress=on_progress,
             on_note=notes.append,
         )
-        assert time.monotonic() - start < 4 * QUICK.patience
+        assert time.monotonic() - start < 20 * QUICK.patience
     assert [file.source for file in fetched] == [Mirror.parse(good.url)] * 4
     assert_whole(folder, source)
     assert len(notes) == 1
