@@ -54,7 +54,6 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--learning-rate", type=float, default=RATE)
-    parser.add_argument("--strength", type=float, default=STRENGTH, help="of the distortions")
     options = parser.parse_args()
     before = load_model(options.model)
     shipped = RECIPES["shipped"]
@@ -64,7 +63,7 @@ def main() -> None:
             "epochs": options.epochs,
             "warmup_epochs": WARM_UP,
             "learning_rate_init": options.learning_rate,
-            "augmentation": EVERYDAY.weakened(options.strength),
+            "augmentation": EVERYDAY.weakened(STRENGTH),
             "calm_epochs": 0,
         }
     )

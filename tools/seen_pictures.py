@@ -1,10 +1,10 @@
 """Draw digits and marks into scenes and see them: what a network meets in pictures.
 
-    python tools/seen_pictures.py SEEN.npz [--rounds 120] [--seed 31]
+    python tools/seen_pictures.py SEEN.npz [--rounds 150] [--seed 31]
 
 MNIST's training digits, some that a writer wrote, and marks that are no digits are drawn into the
 scenes of benchmarks/scenes.py, and read as a picture is. What comes out is a little blurred, or
-thin, or has lost a joint; it is that which the network has to know. A round takes half a minute of
+thin, or has lost a joint; it is that which the network has to know. A round takes six seconds of
 processor time.
 """
 
@@ -42,7 +42,7 @@ DOUBTED = 0.5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--rounds", type=int, default=180, help="of one scene of each kind")
+    parser.add_argument("--rounds", type=int, default=150, help="of one scene of each kind")
     parser.add_argument("--seed", type=int, default=31)
     options = parser.parse_args()
     with ProcessPoolExecutor() as pool:
