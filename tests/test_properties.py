@@ -41,6 +41,7 @@ from digitcli.prediction import paths
 from digitcli.prediction.digits import DigitAnswers
 from digitcli.prediction.paths import PICTURE, path_of, stream_paths
 from digitcli.reading.pattern import MOST_FORMS, parse_forms
+from digitcli.seeing import quantile
 
 settings.register_profile(
     "few",
@@ -373,3 +374,24 @@ def test_json_and_text_have_a_line_for_each_path(some: DigitAnswers, top_k: int)
 def test_quoted_fields_are_those_that_a_reader_of_csv_finds(fields: list[str]) -> None:
     line = ",".join(map(quoted, fields)) + "\n"
     assert list(csv.reader(io.StringIO(line, newline=""), strict=True)) == [fields]
+
+
+@given(
+    arrays.arrays(
+        np.float32, st.integers(1, 400), elements=st.sampled_from([0, 0.25, 0.5, 0.75, 1])
+    ),
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 1),
+    st.sampled_from([0, 1e-4, 1]),
+)
+def test_a_quantile_of_many_values_is_that_of_all_of_them_sorted(
+    values: np.ndarray, seed: int, share: float, noise: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    many = rng.choice(values, quantile.MANY + int(rng.integers(3000))).reshape(-1, 1)
+    many += np.float32(noise) * rng.standard_normal(many.shape, np.float32)
+    ordered = np.sort(many, axis=None)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    expected = np.interp(place - low, [0, 1], ordered[[low, min(low + 1, len(ordered) - 1)]])
+    assert quantile.quantile(many, share) == pytest.approx(expected, rel=1e-6, abs=1e-7)
