@@ -845,6 +845,32 @@ def _plain(images: Sequence[UInt8Array], rng: Rng) -> Scene:
     return _scan(canvas, rng)
 
 
+@_kind("drawing")
+def _drawing(images: Sequence[UInt8Array], rng: Rng) -> Scene:
+    """Drawn with a program: an even ground and one pen, whose edges are soft or steps."""
+    height = float(np.exp(rng.uniform(np.log(60), np.log(650))))
+    size = round(height), round(min(900.0, height * np.exp(rng.uniform(-0.7, 0.9))))
+    ground, colour = (255, 255, 255), _jittered(rng, (12, 12, 14))
+    if _chance(rng, 0.3):
+        ground, colour = (0, 0, 0), _paper_colour(rng, (200, 255))
+    elif _chance(rng, 0.3):
+        ground, colour = tuple(_paper_colour(rng, (215, 255))), _vivid(rng, (0.1, 0.8))
+    tall = min(size) * float(np.exp(rng.uniform(np.log(0.2), np.log(0.97))))
+    width = tall * float(np.exp(rng.uniform(np.log(0.012), np.log(0.17))))
+    canvas = Canvas.blank(*size, ground)
+    drawn = ink(images[0], rng, tall, "pen", rng.normal(0, 4), width)
+    if _chance(rng, 0.3):
+        drawn = (drawn > 0.5).astype(np.float32)
+    left, top = (
+        round(rng.beta(2, 2) * (side - part))
+        for side, part in zip(size[::-1], drawn.shape[::-1], strict=True)
+    )
+    canvas.lay(drawn, colour, left, top, owned=True)
+    if _chance(rng, 0.3):
+        return canvas.scene(".jpg", int(rng.integers(60, 97)))
+    return canvas.scene()
+
+
 @_kind("ballpoint")
 def _ballpoint(images: Sequence[UInt8Array], rng: Rng) -> Scene:
     canvas = _paper(rng)

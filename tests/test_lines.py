@@ -85,7 +85,7 @@ def test_touching_digits_are_cut_apart(model: Model, text: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "touching", "least"),
     [
-        (20, 0.0, 18),
+        (40, 0.0, 36),
         pytest.param(80, 0.0, 72, marks=pytest.mark.slow("pictures")),
         pytest.param(80, 0.5, 60, marks=pytest.mark.slow("pictures")),
     ],

@@ -26,9 +26,11 @@ from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.stroke import stroke_width
 from digitcli.seeing.view import View
 
-SURE, SUREST = 0.9, 0.95
+FIRST, SUREST = 0.8, 0.95
 """The first look, and any other, is taken without trying more if it is this likely. A look that is
 as likely as the second leaves no doubt."""
+SURE = 0.9
+"""What is as likely as this may continue another look, and its ink need not stand out."""
 USUAL = 2.0
 """Another look than the most usual one must be likelier by this factor of its odds."""
 THIN = 30.0
@@ -247,7 +249,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 return best, most
             room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
             shadowed = room and scene.softness(best.mask, best.box) > SOFT
-            if most >= SURE and not shadowed:
+            if most >= FIRST and not shadowed:
                 if not (room and _has_neighbour(best) and best.is_crossed_out):
                     return _continued(best, most) if room else (best, most)
                 tries = iter(())  # its neighbour is seen in the same scene

@@ -2,8 +2,8 @@
 
 The network that reads digits knows nothing else, and is sure of many things that are none: a sheet
 of paper, a circle, a shadow. What tells those from digits is partly their shape, partly where they
-lie and what is around them; a small network learned it from digits of MNIST's training set drawn
-into scenes (tools/likeness_network.py).
+lie and what is around them; three small networks learned it from digits drawn into scenes
+(tools/likeness_network.py).
 """
 
 from __future__ import annotations
@@ -106,15 +106,20 @@ class Look(NamedTuple):
         return apart >= -OVERLAP * self.size
 
     @property
-    def is_crossed_out(self) -> bool:
-        """Whether more strokes lie across its rows and columns than across those of digits."""
+    def strokes(self) -> float:
+        """How many strokes lie across its rows and across its columns, on average, added up."""
         box = self.box
         own = self.scene.all_ink[box] if self.scene.by_thick_pen else self.mask(box)
         grey = Image.fromarray(own.view(np.uint8) * 255).reduce(max(1, round(self.size / FEW)))
         ink = padded(np.asarray(grey) > HALF, 1)
         strokes = np.count_nonzero(ink[1:] & ~ink[:-1]) / (ink.shape[1] - 2)
         strokes += np.count_nonzero(ink[:, 1:] & ~ink[:, :-1]) / (ink.shape[0] - 2)
-        return bool(strokes > STROKES)
+        return float(strokes)
+
+    @property
+    def is_crossed_out(self) -> bool:
+        """Whether more strokes lie across its rows and columns than across those of digits."""
+        return self.strokes > STROKES
 
     def _place(self) -> tuple[int, int, int, int]:
         """Where the digit begins and ends in the picture: rows, then columns."""
@@ -235,6 +240,7 @@ def _numbers(look: Look) -> Float32Array:
         np.log(longest / 100),
         np.log(size / 30),
         float(look.rank > 0),
+        look.strokes,
     ]
     return np.clip(np.array(values, np.float32), -WITHIN, WITHIN)
 
@@ -268,26 +274,31 @@ def pale_ink_around(look: Look) -> float:
 
 def likeness(looks: list[Look]) -> Float32Array:
     """Return how probable it is that each look is at the digit that was meant, shape (n,)."""
-    values = np.stack([features(look) for look in looks])
-    *hidden, (weight, bias) = _layers()
-    for inner_weight, inner_bias in hidden:
-        values = np.maximum(values @ inner_weight + inner_bias, 0)
-    odds = (values @ weight + bias)[:, 0]
+    inputs = np.stack([features(look) for look in looks])
+    odds = np.zeros(len(looks), np.float32)
+    for *hidden, (weight, bias) in _members():
+        values = inputs
+        for inner_weight, inner_bias in hidden:
+            values = np.maximum(values @ inner_weight + inner_bias, 0)
+        odds += (values @ weight + bias)[:, 0] / np.float32(len(_members()))
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
 
 
-SIZES = (SIDE * SIDE + 41, 96, 32, 1)
-"""Inputs, hidden units and output of the network."""
+SIZES = (SIDE * SIDE + 42, 160, 48, 1)
+"""Inputs, hidden units and output of a network."""
 
 
 @cache
-def _layers() -> list[tuple[Float32Array, Float32Array]]:
-    """Weights and biases of each layer, which lie in one array one after the other."""
+def _members() -> list[list[tuple[Float32Array, Float32Array]]]:
+    """Weights and biases of each layer of each network, whose log-odds are averaged."""
     with Path(__file__).with_name("likeness.npy").open("rb") as file:
-        numbers = np.load(file).astype(np.float32)
-    layers, start = [], 0
-    for before, after in pairwise(SIZES):
-        end = start + before * after
-        layers.append((numbers[start:end].reshape(before, after), numbers[end : end + after]))
-        start = end + after
-    return layers
+        stored = np.load(file).astype(np.float32)
+    members = []
+    for numbers in stored:
+        layers, start = [], 0
+        for before, after in pairwise(SIZES):
+            end = start + before * after
+            layers.append((numbers[start:end].reshape(before, after), numbers[end : end + after]))
+            start = end + after
+        members.append(layers)
+    return members
