@@ -236,6 +236,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     most = odds = 0.0
     tries = scenes(picture, polarity)
     first = True
+    room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
     while scene := next(tries, None):
         usual, first = first, False
         if is_empty_box(scene.ink):
@@ -247,8 +248,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             most = float(likeness([best])[0])
             if max(picture.shape[:2]) < BITMAP:
                 return best, most
-            room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
-            shadowed = room and scene.softness(best.mask, best.box) > SOFT
+            shadowed = room and _is_soft(best)
             if most >= FIRST and not shadowed:
                 if not (room and _has_neighbour(best) and best.is_crossed_out):
                     return _continued(best, most) if room else (best, most)
@@ -258,13 +258,21 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
                 tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
             found = _weighed(look, likely)
-            if found > (_needed(look, best, odds, best is most_usual) if best else odds):
+            needed = _needed(look, best, odds, best is most_usual) if best else odds
+            if found > needed and room and not _is_paler(look, best) and _is_soft(look):
+                found /= AGAINST
+            if found > needed:
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
             break
     if best is None:
         raise ImageError(NO_INK)
     return best, most
+
+
+def _is_soft(look: Look) -> bool:
+    """Whether the outline of a look may be that of a shadow."""
+    return look.scene.softness(look.mask, look.box) > SOFT
 
 
 def _weighed(look: Look, likely: float) -> float:
@@ -296,7 +304,7 @@ def _continued(look: Look, likely: float) -> tuple[Look, float]:
 
 def _needed(look: Look, best: Look, odds: float, usual: bool) -> float:
     """Return the odds that a look needs to be better than the best one, for how the two lie."""
-    if look.scene.weight == "faint" and _continues(look, best):
+    if _is_paler(look, best):
         odds = min(odds / USUAL, _odds(SURE))
     if not usual and best.is_within(look):
         odds *= HOLDER
@@ -305,6 +313,11 @@ def _needed(look: Look, best: Look, odds: float, usual: bool) -> float:
     if look.is_beside(best):
         odds *= CROSSED_OUT ** (int(look.is_crossed_out) - int(best.is_crossed_out))
     return odds
+
+
+def _is_paler(look: Look, best: Look | None) -> bool:
+    """Whether a look holds the best one, and pale ink that continues it."""
+    return best is not None and look.scene.weight == "faint" and _continues(look, best)
 
 
 def _continues(look: Look, other: Look) -> bool:
