@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
-from digitcli.reading.digit import find_digit, see_picture
+from digitcli.polarity import Polarity
+from digitcli.reading.digit import FIRST, find_digit, looks, scenes, see_picture
+from digitcli.reading.likeness import likeness
+from digitcli.seeing.decode import decode
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
@@ -21,8 +26,12 @@ from digitcli.seeing.pens import find_pens
 from digitcli.seeing.rules import is_empty_box
 from digitcli.seeing.scene import Scene
 from digitcli.seeing.view import View
+from digitcli.writing.writer import write_digits
 from test_normalize import drawn as drawn_in_any_size
 from test_normalize import plain
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from scenes import draw, encode
 
 Picture = NDArray[np.uint8]
 Ink = NDArray[np.float32]
@@ -303,3 +312,14 @@ def test_boxes_with_a_digit_are_not_empty(digit: int) -> None:
     ImageDraw.Draw(box).rectangle([30, 30, 370, 370], outline=0, width=5)
     assert not is_empty_box(np.asarray(box) < 128)
     assert not is_empty_box(drawn(digit) > 0.5)
+
+
+def test_most_plain_drawings_of_other_hands_need_one_look() -> None:
+    """What MNIST lacks is no reason to search a picture for something else."""
+    images, labels = write_digits(300, seed=97)
+    first = 0
+    for number in range(40):
+        drawing = draw("drawing", images, labels, np.random.default_rng([97, number]))
+        look = next(looks(next(scenes(decode(encode(drawing)), Polarity.AUTO))))
+        first += bool(likeness([look])[0] >= FIRST)
+    assert first >= 29
