@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.seeing.decode import Picture
-from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode, label
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode, label, slope
 from digitcli.seeing.quantile import median, quantile
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -202,7 +202,7 @@ def brightness(
 
 def sharp_edges(values: Float32Array) -> Mask:
     """Where the brightness changes steeply, in a reduced picture."""
-    steep = np.hypot(*np.gradient(blur(_resize(values, SOFT_SIDE), 3)))
+    steep = slope(blur(_resize(values, SOFT_SIDE), 3))
     return np.asarray(steep >= SOFT * quantile(steep, SHARPEST))
 
 

@@ -202,6 +202,19 @@ def blur(values: Float32Array, size: int) -> Float32Array:
     return values
 
 
+def slope(values: Float32Array) -> Float32Array:
+    """How steeply values change from pixel to pixel: the length of their gradient."""
+    squared = np.zeros_like(values)
+    for along, sums in ((values, squared), (values.T, squared.T)):
+        step = np.empty_like(along)
+        np.subtract(along[2:], along[:-2], out=step[1:-1])
+        step[1:-1] /= 2
+        step[0], step[-1] = along[1] - along[0], along[-1] - along[-2]
+        step *= step
+        sums += step
+    return np.sqrt(squared, out=squared)
+
+
 def _sliding_sum(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Return the sums of so many consecutive rows, from those of half as many."""
     if size == 1:

@@ -14,7 +14,7 @@ from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
 from digitcli.seeing.light import PAPER_SIDE, SOFT, WIDEST, ink_density, soft_brightness
-from digitcli.seeing.morphology import Mask, blur, dilate, erode
+from digitcli.seeing.morphology import Mask, blur, dilate, erode, slope
 from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.quantile import quantile
@@ -209,7 +209,7 @@ class Scene:
         rows, columns = (slice(max(0, part.start - NEAR), part.stop + NEAR) for part in box)
         mask = mask_of((rows, columns))
         outline = mask & ~erode(mask, 3)
-        steep = np.hypot(*np.gradient(blur(self.view.values[rows, columns], 3)))
+        steep = slope(blur(self.view.values[rows, columns], 3))
         steepest = dilate(steep.astype(np.float32), 2 * NEAR + 1)[outline]
         return float((steepest < SOFT * quantile(steepest, TYPICAL)).mean())
 

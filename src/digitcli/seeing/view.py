@@ -17,7 +17,7 @@ from digitcli.seeing.light import (
     polarity_evidence,
     sharp_edges,
 )
-from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, erode, slope
 from digitcli.seeing.paper import Sheet
 from digitcli.seeing.quantile import median
 
@@ -95,9 +95,7 @@ class View:
         paper, so there are two.
         """
         smooth = blur(self.values, max(self.values.shape) // 40 * 2 + 1)
-        return tuple(
-            np.hypot(*np.gradient(values)).astype(np.float32) for values in (self.values, smooth)
-        )
+        return slope(self.values), slope(smooth)
 
     @cached_property
     def sharp(self) -> Mask:
