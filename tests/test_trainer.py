@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier
 
 from conftest import load_digits
 from digitcli.data.dataset import Dataset
@@ -16,6 +17,10 @@ from digitcli.training.run import Plan, train_model
 from digitcli.training.trainer import recent_validation_loss, split_validation
 
 TINY = replace(RECIPES["small"], hidden_layer_sizes=(16,), epochs=4)
+
+
+# Two methods of MLPClassifier: one during the steps of a `fit`, one after the last of them.
+WHILE_IT_FITS = ("_backprop", "_update_no_improvement_count")
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +150,17 @@ def test_a_lucky_leap_of_the_validation_loss_is_not_the_best_epoch() -> None:
     assert int(np.argmin(np.array(means, float))) >= 63
     assert recent_validation_loss(leap[:31], epochs=10) == 0.39
     assert recent_validation_loss([{"validation_loss": None}], epochs=10) is None
+
+
+@pytest.mark.parametrize("method", WHILE_IT_FITS)
+def test_ctrl_c_ends_training_wherever_a_fit_meets_it(few, monkeypatch, method):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def after_two_epochs(_member, record):
+        if record.epoch == 2:
+            monkeypatch.setattr(MLPClassifier, method, interrupt)
+
+    outcome = train_model(few, Plan(TINY), on_epoch=after_two_epochs)
+    assert outcome.model.metadata["interrupted"]
+    assert outcome.epochs == (2,)

@@ -342,11 +342,13 @@ class _Learner:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # that one pass does not converge, and overflow
+                # Which is all that `fit` says of Ctrl-C, even after its last step.
+                warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
                 self._classifier.fit(images, labels)
         except ValueError as error:
             raise _diverged(self._recipe) from error
-        if self._classifier.n_iter_ < 1:  # `fit` answers Ctrl-C with a warning
-            raise KeyboardInterrupt
+        except UserWarning:
+            raise KeyboardInterrupt from None
         loss = float(self._classifier.loss_)
         if not np.isfinite(loss):
             raise _diverged(self._recipe)
