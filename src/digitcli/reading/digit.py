@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
-from digitcli.reading.likeness import BESIDE, Look, likeness, pale_ink_around
+from digitcli.reading.likeness import legibility, likeness, pale_ink_around
+from digitcli.reading.look import BESIDE, Look
 from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
 from digitcli.seeing.encircled import encircled
-from digitcli.seeing.form import enlarge, has_mnist_form, place, shape_strokes
+from digitcli.seeing.form import has_mnist_form, shape_strokes
 from digitcli.seeing.grouping import possible_digits
 from digitcli.seeing.light import shrink
 from digitcli.seeing.morphology import Mask
@@ -29,6 +31,9 @@ from digitcli.seeing.view import View
 FIRST, SUREST = 0.8, 0.95
 """The first look, and any other, is taken without trying more if it is this likely. A look that is
 as likely as the second leaves no doubt."""
+LEGIBLE, AS_LEGIBLE = 0.3, 0.5
+"""The first look must be this legible, too, and what continues it with pale ink as legible as it by
+this factor."""
 SURE = 0.9
 """What is as likely as this may continue another look, and its ink need not stand out."""
 USUAL = 2.0
@@ -229,7 +234,8 @@ def _encircled(pieces: Regions) -> Regions | None:
 def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
     """Find the look at the digit that was meant, and how probable that is.
 
-    The most usual look is taken if it is likely; another one must be likelier by some factor.
+    The most usual look is taken if it is likely; another one must be likelier by some factor, for
+    how it was seen, how it lies to the best one so far, and how legible it is.
     """
     best: Look | None = None
     most_usual: Look | None = None
@@ -249,11 +255,12 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             if max(picture.shape[:2]) < BITMAP:
                 return best, most
             shadowed = room and _is_soft(best)
-            if most >= FIRST and not shadowed:
+            legible = legibility(best)
+            if most >= FIRST and not shadowed and legible >= LEGIBLE:
                 if not (room and _has_neighbour(best) and best.is_crossed_out):
                     return _continued(best, most) if room else (best, most)
                 tries = iter(())  # its neighbour is seen in the same scene
-            odds = _odds(most) * (1 / AGAINST if shadowed else USUAL)
+            odds = _odds(most) * (1 / AGAINST if shadowed else USUAL) * legible
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
@@ -261,6 +268,8 @@ def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
             needed = _needed(look, best, odds, best is most_usual) if best else odds
             if found > needed and room and not _is_paler(look, best) and _is_soft(look):
                 found /= AGAINST
+            if found > needed:
+                found *= legibility(look)
             if found > needed:
                 best, most, odds = look, likely, found
         if odds >= _odds(SUREST):
@@ -298,6 +307,8 @@ def _continued(look: Look, likely: float) -> tuple[Look, float]:
             scene = Scene(look.scene.view, dark=look.scene.dark, weight="faint")
             for larger, as_likely in _judged(list(looks(scene))):
                 if as_likely >= SURE and _continues(larger, look):
+                    if legibility(larger) < AS_LEGIBLE * legibility(look):
+                        break
                     return larger, as_likely
     return look, likely
 
@@ -391,7 +402,7 @@ def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen
     if polarity is not Polarity.DARK_ON_LIGHT and has_mnist_form(picture):
         return Seen(picture, ready=True)
     found = find_digit(picture, polarity=polarity)
-    return Seen(place(shape_strokes(_enlarged(found.look))), found.doubt, found.others)
+    return Seen(found.look.form, found.doubt, found.others)
 
 
 def see_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
@@ -407,9 +418,9 @@ def see_steps(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Steps:
     paper[part] = True if sheet is None else sheet.inside
     ink[part] = scene.ink
     digit[part][rows, columns] = found.look.mask((rows, columns))
-    strokes = shape_strokes(_enlarged(found.look))
+    strokes = shape_strokes(found.look.enlarged())
     ready = not scene.dark and sheet is None and has_mnist_form(picture)
-    image = picture if ready else place(strokes)
+    image = picture if ready else found.look.form
     return Steps(picture, paper, ink, digit, strokes, image, found.doubt, found.others)
 
 
@@ -432,7 +443,7 @@ def others(look: Look) -> int:
     least, most = SAME_PEN
     count = 0
     for other in found:
-        other_width, other_dark = _pen(look._replace(chosen=np.arange(len(chosen)) == other))
+        other_width, other_dark = _pen(replace(look, chosen=np.arange(len(chosen)) == other))
         same = least * width <= other_width <= most * width and other_dark >= DARK * dark
         count += int(same)
     return count
@@ -443,12 +454,6 @@ def _pen(look: Look) -> tuple[float, float]:
     box = look.box
     mask = look.mask(box)
     return stroke_width(mask), float(look.scene.density[box][mask].mean())
-
-
-def _enlarged(look: Look) -> Mask:
-    rows, columns = (slice(max(0, part.start - 1), part.stop + 1) for part in look.box)
-    density = look.scene.density[rows, columns]
-    return enlarge(density, look.mask((rows, columns)), look.scene.limit)
 
 
 def see_digit(

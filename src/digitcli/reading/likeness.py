@@ -11,17 +11,16 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from digitcli.seeing.grouping import HELD, ROOM
+from digitcli.model.input import as_pixels
+from digitcli.model.modelfile import load_model
+from digitcli.reading.look import Look
+from digitcli.seeing.grouping import HELD
 from digitcli.seeing.ink import continued, may_be_ink
-from digitcli.seeing.morphology import Float32Array, Mask, padded
-from digitcli.seeing.pieces import Regions
-from digitcli.seeing.scene import Scene
+from digitcli.seeing.morphology import Float32Array
 
 SIDE = 20
 """Pixels of the image of a look."""
@@ -31,120 +30,8 @@ ROOM_FOR_PALE_INK = 64
 """In smaller pictures the edges of all strokes are pale."""
 COARSE = 48
 """Longer side of the reduced look, at least, on which pale ink is sought."""
-THIN, LONGER, SHORTER = 0.15, 1.1, 0.25
-"""A rule is as thin as this share of its length, and longer than the digit by this factor; specks
-beside a 1 are smaller than this share of it."""
-BESIDE, OVERLAP = (0.5, 2.0), 0.15
-"""Other marks of a digit's size are at least and at most so large, against the digit; and overlap
-with it by no more than this share of its size."""
-FEW, HALF = 32, 100
-"""Strokes are counted on about so many pixels, which are ink from this value on."""
-STROKES = 4.0
-"""The strokes across a row and those across a column are so many on average, at most: of digits in
-drawn scenes 98 % have fewer, of crossed-out ones a quarter."""
 WITHIN = 5.0
 """Bounds of the features."""
-
-
-class Look(NamedTuple):
-    """A part of a scene that may be its digit.
-
-    Attributes
-    ----------
-    scene : Scene
-    pieces : Regions
-        The n pieces of its ink, with or without rules.
-    chosen : ndarray of bool, shape (n,)
-        Which of them are taken for the digit.
-    rank : int
-        How many other choices among these pieces are more usual.
-    """
-
-    scene: Scene
-    pieces: Regions
-    chosen: NDArray[np.bool_]
-    rank: int = 0
-
-    @property
-    def box(self) -> tuple[slice, slice]:
-        """Rows and columns of the digit."""
-        pieces, chosen = self.pieces, self.chosen
-        return (
-            slice(int(pieces.top[chosen].min()), int(pieces.bottom[chosen].max())),
-            slice(int(pieces.left[chosen].min()), int(pieces.right[chosen].max())),
-        )
-
-    @property
-    def size(self) -> int:
-        """Longer side of the digit's box."""
-        rows, columns = self.box
-        return int(max(rows.stop - rows.start, columns.stop - columns.start))
-
-    @property
-    def area(self) -> int:
-        """Pixels of the digit."""
-        return int(self.pieces.area[self.chosen].sum())
-
-    def is_within(self, other: Look) -> bool:
-        """Whether another look has room for this one, which is not small, on all sides."""
-        (top, bottom, left, right), (first, last, start, end) = self._place(), other._place()
-        room = ROOM * other.size
-        return self.size >= HELD * other.size and (
-            top >= first + room
-            and bottom <= last - room
-            and left >= start + room
-            and right <= end - room
-        )
-
-    def is_beside(self, other: Look) -> bool:
-        """Whether another look is at a mark of this one's size, apart from it."""
-        least, most = BESIDE
-        if not least * self.size <= other.size <= most * self.size:
-            return False
-        (top, bottom, left, right), (first, last, start, end) = self._place(), other._place()
-        apart = max(top - last, first - bottom, left - end, start - right)
-        return apart >= -OVERLAP * self.size
-
-    @property
-    def strokes(self) -> float:
-        """How many strokes lie across its rows and across its columns, on average, added up."""
-        box = self.box
-        own = self.scene.all_ink[box] if self.scene.by_thick_pen else self.mask(box)
-        grey = Image.fromarray(own.view(np.uint8) * 255).reduce(max(1, round(self.size / FEW)))
-        ink = padded(np.asarray(grey) > HALF, 1)
-        strokes = np.count_nonzero(ink[1:] & ~ink[:-1]) / (ink.shape[1] - 2)
-        strokes += np.count_nonzero(ink[:, 1:] & ~ink[:, :-1]) / (ink.shape[0] - 2)
-        return float(strokes)
-
-    @property
-    def is_crossed_out(self) -> bool:
-        """Whether more strokes lie across its rows and columns than across those of digits."""
-        return self.strokes > STROKES
-
-    def _place(self) -> tuple[int, int, int, int]:
-        """Where the digit begins and ends in the picture: rows, then columns."""
-        sheet = self.scene.sheet
-        top, left = (0, 0) if sheet is None else (sheet.top, sheet.left)
-        rows, columns = self.box
-        return rows.start + top, rows.stop + top, columns.start + left, columns.stop + left
-
-    @property
-    def has_rule(self) -> bool:
-        """Whether an underline is a part of it, or a thin piece longer than all that is not."""
-        pieces = self.pieces
-        if self.scene.rules.underlined and pieces is self.scene.all_pieces:
-            return True
-        wide, tall = pieces.right - pieces.left, pieces.bottom - pieces.top
-        thin = self.chosen & (np.minimum(wide, tall) <= THIN * pieces.size)
-        rest = self.chosen & ~thin
-        if not thin.any() or not rest.any():
-            return False
-        long, size = int(pieces.size[thin].max()), self._replace(chosen=rest).size
-        return SHORTER * long <= size < long / LONGER
-
-    def mask(self, box: tuple[slice, slice]) -> Mask:
-        """Which pixels of a part of the scene are the digit."""
-        return np.asarray(np.concatenate([[False], self.chosen]).take(self.pieces.labels[box]))
 
 
 def features(look: Look) -> Float32Array:
@@ -282,6 +169,16 @@ def likeness(looks: list[Look]) -> Float32Array:
             values = np.maximum(values @ inner_weight + inner_bias, 0)
         odds += (values @ weight + bias)[:, 0] / np.float32(len(_members()))
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
+
+
+def legibility(look: Look) -> float:
+    """How well a digit can be read, 0 to 1: how sure the shipped network is of it.
+
+    The probability that it is a digit, times the root of that of the likeliest one.
+    """
+    model, pixels = load_model(), as_pixels(look.form[None])
+    probability = float(model.first_look(pixels).max())
+    return float(model.is_digit(pixels)[0]) * probability**0.5
 
 
 SIZES = (SIDE * SIDE + 42, 160, 48, 1)
