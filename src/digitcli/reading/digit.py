@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,9 +50,9 @@ PALE = 0.05
 """Where pale ink of more than this share of the digit continues it, the digit may be larger."""
 LARGER, CONTAINED = 1.05, 0.95
 """What continues a digit is larger by this factor, and contains this share of it."""
-HOLDER = 3.0
-"""Of two unusual looks, the one that holds the other must be likelier by this: it may be a ring,
-or the sheet that the digit is written on."""
+HOLDER = 10.0
+"""Of two looks, the one that holds the other must be likelier by this, for it may be a ring, which
+is a legible 0."""
 CROSSED_OUT = 30.0
 """Of two marks beside each other, the one that is crossed out must be likelier by this."""
 SOFT = 0.12
@@ -60,6 +60,9 @@ SOFT = 0.12
 TRUST = 0.1
 """Power of the likelihood that the confidence of an answer is multiplied by: what is right is told
 best from what is wrong so, on digits and marks drawn into scenes, and the log loss is least."""
+ILLEGIBLE = 0.5
+"""Power of the odds of a look, against those of a likelier one that is less legible, that the
+confidence is multiplied by."""
 LEAST = 0.005
 """Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
@@ -231,52 +234,83 @@ def _encircled(pieces: Regions) -> Regions | None:
     return Regions.of(mask)
 
 
-def likeliest(picture: Picture, polarity: Polarity) -> tuple[Look, float]:
+@dataclass
+class Choice:
+    """The likeliest look so far.
+
+    Attributes
+    ----------
+    look : Look, optional
+        None where there is none yet.
+    likely : float
+        How probable it is that it is at the digit that was meant.
+    odds : float
+        The odds of that, for how unusual the way is in which it was seen.
+    legible : float
+        How well it can be read, 0 to 1.
+    share : float
+        Its odds against those of a likelier look that is less legible, 1 if there is none.
+    """
+
+    look: Look | None = None
+    likely: float = 0.0
+    odds: float = 0.0
+    legible: float = 1.0
+    share: float = 1.0
+
+    def consider(self, look: Look, likely: float, *, room: bool) -> None:
+        """Take a look that is likelier and more legible; `room` if there may be shadows."""
+        best, found = self.look, _weighed(look, likely)
+        needed = _needed(look, best, self.odds) if best else self.odds
+        ring = best is not None and (look.holds(best) or best.holds(look))
+        least = needed if ring else needed * self.legible
+        if found > least and room and not _is_paler(look, best) and _is_soft(look):
+            found /= AGAINST
+        if found <= least:
+            return
+        legible = legibility(look)
+        if ring or found * legible > least:
+            self.share = min(1.0, self.share * found / max(needed, 1e-9))
+            self.look, self.likely, self.odds, self.legible = look, likely, found, legible
+        elif found > needed:
+            self.share = min(self.share, needed / found)
+
+
+def likeliest(picture: Picture, polarity: Polarity) -> Choice:
     """Find the look at the digit that was meant, and how probable that is.
 
     The most usual look is taken if it is likely; another one must be likelier by some factor, for
     how it was seen, how it lies to the best one so far, and how legible it is.
     """
-    best: Look | None = None
-    most_usual: Look | None = None
-    most = odds = 0.0
+    best = Choice()
     tries = scenes(picture, polarity)
     first = True
     room = max(picture.shape[:2]) >= ROOM_FOR_SHADOWS
     while scene := next(tries, None):
         usual, first = first, False
         if is_empty_box(scene.ink):
-            odds = max(odds, 1.0)
+            best.odds = max(best.odds, 1.0)
             continue
         tried = looks(scene)
         if usual:
-            best = most_usual = next(tried)
-            most = float(likeness([best])[0])
-            if max(picture.shape[:2]) < BITMAP:
-                return best, most
-            shadowed = room and _is_soft(best)
-            legible = legibility(best)
-            if most >= FIRST and not shadowed and legible >= LEGIBLE:
-                if not (room and _has_neighbour(best) and best.is_crossed_out):
-                    return _continued(best, most) if room else (best, most)
+            look = best.look = next(tried)
+            likely = best.likely = float(likeness([look])[0])
+            if max(picture.shape[:2]) < BITMAP or (likely >= FIRST and not room):
+                return best
+            shadowed = room and _is_soft(look)
+            best.legible = legibility(look)
+            if likely >= FIRST and not shadowed and best.legible >= LEGIBLE:
+                if not (_has_neighbour(look) and look.is_crossed_out):
+                    return _continued(best)
                 tries = iter(())  # its neighbour is seen in the same scene
-            odds = _odds(most) * (1 / AGAINST if shadowed else USUAL) * legible
+            best.odds = _odds(likely) * (1 / AGAINST if shadowed else USUAL)
             if shadowed:
                 tries = itertools.chain(_without_soft(scene), tries)
         for look, likely in _judged(list(tried)):
-            found = _weighed(look, likely)
-            needed = _needed(look, best, odds, best is most_usual) if best else odds
-            if found > needed and room and not _is_paler(look, best) and _is_soft(look):
-                found /= AGAINST
-            if found > needed:
-                found *= legibility(look)
-            if found > needed:
-                best, most, odds = look, likely, found
-        if odds >= _odds(SUREST):
+            best.consider(look, likely, room=room)
+        if best.odds * best.legible >= _odds(SUREST):
             break
-    if best is None:
-        raise ImageError(NO_INK)
-    return best, most
+    return best
 
 
 def _is_soft(look: Look) -> bool:
@@ -300,26 +334,27 @@ def _weighed(look: Look, likely: float) -> float:
     return odds
 
 
-def _continued(look: Look, likely: float) -> tuple[Look, float]:
+def _continued(best: Choice) -> Choice:
     """Return what continues a look with pale ink, if that is surely a digit; or the look itself."""
-    if pale_ink_around(look) > PALE:
+    look = best.look
+    if look is not None and pale_ink_around(look) > PALE:
         with suppress(ImageError):
             scene = Scene(look.scene.view, dark=look.scene.dark, weight="faint")
-            for larger, as_likely in _judged(list(looks(scene))):
-                if as_likely >= SURE and _continues(larger, look):
-                    if legibility(larger) < AS_LEGIBLE * legibility(look):
-                        break
-                    return larger, as_likely
-    return look, likely
+            for larger, likely in _judged(list(looks(scene))):
+                if likely >= SURE and _continues(larger, look):
+                    if legibility(larger) >= AS_LEGIBLE * best.legible:
+                        return Choice(larger, likely)
+                    break
+    return best
 
 
-def _needed(look: Look, best: Look, odds: float, usual: bool) -> float:
+def _needed(look: Look, best: Look, odds: float) -> float:
     """Return the odds that a look needs to be better than the best one, for how the two lie."""
     if _is_paler(look, best):
         odds = min(odds / USUAL, _odds(SURE))
-    if not usual and best.is_within(look):
+    if look.holds(best):
         odds *= HOLDER
-    elif not usual and look.is_within(best):
+    elif best.holds(look):
         odds /= HOLDER
     if look.is_beside(best):
         odds *= CROSSED_OUT ** (int(look.is_crossed_out) - int(best.is_crossed_out))
@@ -369,14 +404,18 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
         If the picture holds no ink, or nothing that is likely to be a digit.
     """
     picture = shrink(picture, SIGHT)
-    look, likely = likeliest(picture, polarity)
+    best = likeliest(picture, polarity)
+    look, likely = best.look, best.likely
+    if look is None:
+        raise ImageError(NO_INK)
     if likely < SURE:
         sharpness, halo = look.scene.sharpness(look.mask, look.box)
         if sharpness < SMOOTH or (halo > BLURRED and likely < EVEN):
             raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
-    return Found(look, 0.0 if likely >= SUREST else 1 - likely**TRUST, others(look))
+    trust = (1.0 if likely >= SUREST else likely**TRUST) * best.share**ILLEGIBLE
+    return Found(look, 1 - trust, others(look))
 
 
 def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:

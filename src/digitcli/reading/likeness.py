@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from digitcli.model.input import as_pixels
@@ -30,6 +31,8 @@ ROOM_FOR_PALE_INK = 64
 """In smaller pictures the edges of all strokes are pale."""
 COARSE = 48
 """Longer side of the reduced look, at least, on which pale ink is sought."""
+ON_ITS_SIDE = 0.1
+"""A digit that is read on its side is as legible as this, at most."""
 WITHIN = 5.0
 """Bounds of the features."""
 
@@ -174,11 +177,20 @@ def likeness(looks: list[Look]) -> Float32Array:
 def legibility(look: Look) -> float:
     """How well a digit can be read, 0 to 1: how sure the shipped network is of it.
 
-    The probability that it is a digit, times the root of that of the likeliest one.
+    The probability that it is a digit, times the root of that of the likeliest one; half of that if
+    it is read best on its side.
     """
-    model, pixels = load_model(), as_pixels(look.form[None])
-    probability = float(model.first_look(pixels).max())
-    return float(model.is_digit(pixels)[0]) * probability**0.5
+    upright = _legible(look.form[None])[0]
+    if upright >= ON_ITS_SIDE:
+        return float(upright)
+    turned = np.stack([np.rot90(look.form, turns) for turns in (1, 3)])
+    return float(max(upright, ON_ITS_SIDE * _legible(turned).max()))
+
+
+def _legible(images: NDArray[np.uint8]) -> Float32Array:
+    model, pixels = load_model(), as_pixels(images)
+    likeliest = model.first_look(pixels).max(axis=1)
+    return np.asarray(model.is_digit(pixels) * np.sqrt(likeliest), np.float32)
 
 
 SIZES = (SIDE * SIDE + 42, 160, 48, 1)

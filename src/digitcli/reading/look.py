@@ -68,16 +68,15 @@ class Look:
         """Pixels of the digit."""
         return int(self.pieces.area[self.chosen].sum())
 
-    def is_within(self, other: Look) -> bool:
-        """Whether another look has room for this one, which is not small, on all sides."""
-        (top, bottom, left, right), (first, last, start, end) = self._place(), other._place()
-        room = ROOM * other.size
-        return self.size >= HELD * other.size and (
-            top >= first + room
-            and bottom <= last - room
-            and left >= start + room
-            and right <= end - room
-        )
+    def holds(self, other: Look) -> bool:
+        """Whether another look, not small, is at ink within this one, as if this were a ring."""
+        if self.scene.dark != other.scene.dark or other.size < HELD * self.size:
+            return False
+        (top, bottom, left, right), (first, last, start, end) = other._place(), self._place()
+        room = ROOM * self.size
+        if top < first + room or bottom > last - room or left < start + room or right > end - room:
+            return False
+        return not (self.mask(self._box_of(other)) & other.mask(other.box)).any()
 
     def is_beside(self, other: Look) -> bool:
         """Whether another look is at a mark of this one's size, apart from it."""
@@ -115,10 +114,20 @@ class Look:
         """Whether more strokes lie across its rows and columns than across those of digits."""
         return self.strokes > STROKES
 
+    def _box_of(self, other: Look) -> tuple[slice, slice]:
+        """Rows and columns of another look, in the scene of this one."""
+        top, bottom, left, right = other._place()
+        up, aside = self._start()
+        return slice(top - up, bottom - up), slice(left - aside, right - aside)
+
+    def _start(self) -> tuple[int, int]:
+        """Where the scene begins in the picture: row and column."""
+        sheet = self.scene.sheet
+        return (0, 0) if sheet is None else (sheet.top, sheet.left)
+
     def _place(self) -> tuple[int, int, int, int]:
         """Where the digit begins and ends in the picture: rows, then columns."""
-        sheet = self.scene.sheet
-        top, left = (0, 0) if sheet is None else (sheet.top, sheet.left)
+        top, left = self._start()
         rows, columns = self.box
         return rows.start + top, rows.stop + top, columns.start + left, columns.stop + left
 
