@@ -188,9 +188,9 @@ def legibility(look: Look) -> float:
 
 
 def _legible(images: NDArray[np.uint8]) -> Float32Array:
-    model, pixels = load_model(), as_pixels(images)
-    likeliest = model.first_look(pixels).max(axis=1)
-    return np.asarray(model.is_digit(pixels) * np.sqrt(likeliest), np.float32)
+    network = load_model().members[0]
+    probabilities, is_digit = network.answers(as_pixels(images))
+    return np.asarray(is_digit * np.sqrt(probabilities.max(axis=1)), np.float32)
 
 
 SIZES = (SIDE * SIDE + 42, 160, 48, 1)
