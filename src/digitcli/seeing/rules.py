@@ -16,6 +16,8 @@ STEEPEST = 0.18
 """Lines may be tilted by ten degrees against the sides of the picture."""
 
 SLOPES = np.linspace(-STEEPEST, STEEPEST, 37)
+COARSE_SLOPES, FINE = [*SLOPES[1::3], SLOPES[-1]], SLOPES[1] - SLOPES[0]
+"""Some of the slopes: none of the others is farther from the nearest of these than FINE."""
 
 THIN = 0.035
 """Lines are thinner than this share of the picture's longer side."""
@@ -288,9 +290,16 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
     def heights(slope: float) -> NDArray[np.float64]:
         return np.asarray((middle - slope * aside - lowest) / step)
 
+    def counts(slope: float) -> NDArray[np.intp]:
+        return np.bincount(heights(slope).astype(np.intp), minlength=2)
+
+    # What is on a line of any slope is nearly on one of a slope close to it.
+    nearby = int(np.ceil(FINE * width / 2 / step))
+    if not any(_most(counts(slope), 2 + 2 * nearby) >= least for slope in COARSE_SLOPES):
+        return [], runs
     votes = []
     for slope in SLOPES:
-        count = np.bincount(heights(slope).astype(np.intp), minlength=2)
+        count = counts(slope)
         votes.append(count[:-1] + count[1:])
     # long lines count more than many short ones
     best = int(np.argmax([(count.astype(float) ** 3).sum() for count in votes]))
@@ -320,6 +329,12 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
             lines.append(Line(_own_part(runs[on]), across=bool(across)))
             free[on] = False
     return lines, runs[free]
+
+
+def _most(counts: NDArray[np.intp], bins: int) -> int:
+    """Return the largest sum of so many consecutive counts."""
+    sums = np.concatenate([np.zeros(1, np.intp), np.cumsum(counts)])
+    return int((sums[bins:] - sums[:-bins]).max(initial=0) if bins < len(sums) else sums[-1])
 
 
 def _one_a_column(runs: Runs) -> NDArray[np.bool_]:
