@@ -184,8 +184,7 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
     for paper in find_papers(picture)[:MOST_PAPERS]:
         yield from seen(View(picture, cut_out(picture, paper)))
     if first is not None and not small:
-        if thick := first.thick():
-            yield thick
+        yield from filter(None, (first.thick(), first.without_underline()))
         for widest in WIDTHS:
             yield from both(whole, dark, widest=widest)
         for weight in "faint", "heavy":

@@ -42,6 +42,9 @@ BEYOND = 0.1
 """An underline is longer than what stands on it, on both sides, by this share of its height."""
 FAR_BEYOND = 0.15
 """If it is longer by this share, it cannot be the foot of a 2."""
+LONGER, THIN_UNDERLINE = 0.3, 0.1
+"""What is longer than what stands on it by this share of its height may be an underline; it is
+thinner than this share of both."""
 LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH = 3, 2.0
@@ -260,11 +263,45 @@ def _without(mask: Mask, lines: list[tuple[Line, bool]]) -> Mask:
     return rest
 
 
-def find_lines(mask: Mask, outside: Mask | None = None) -> list[Line]:
-    """Find the nearly horizontal lines of a mask, those of each slope together."""
+def without_underline(mask: Mask) -> Mask | None:
+    """Erase what may be a line under a digit, even where it ends below the digit on the right.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        The digit and what touches it, cropped to it.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width), or None
+        None if there is no such line.
+    """
+    if min(mask.shape) < ROOM_FOR_LINES:
+        return None
+    for line in find_lines(mask, thin=THIN_UNDERLINE):
+        rest = _without(mask, [(line, False)])
+        rows, columns = np.nonzero(rest)
+        if not len(columns):
+            continue
+        first, last = quantile(columns, LITTLE), quantile(columns, 1 - LITTLE)
+        top, bottom = quantile(rows, LITTLE), quantile(rows, 1 - LITTLE)
+        height = bottom - top
+        low = median(line.runs.top) >= top + BELOW * height
+        left, right = line.runs.column.min(), line.runs.column.max()
+        longer = right - left >= last - first + LONGER * height
+        if low and longer and left + BEYOND * height < first:  # unlike the foot of a 2
+            return rest
+    return None
+
+
+def find_lines(mask: Mask, outside: Mask | None = None, *, thin: float = THIN) -> list[Line]:
+    """Find the nearly horizontal lines of a mask, those of each slope together.
+
+    They are thinner than the share `thin` of its longer side.
+    """
     reached = mask if outside is None else mask | outside
     runs = Runs.of(mask)
-    runs = runs[runs.length <= max(3, THIN * max(mask.shape))]
+    runs = runs[runs.length <= max(3, thin * max(mask.shape))]
     lines: list[Line] = []
     while len(runs) >= SHORTEST * mask.shape[1]:
         found, runs = _parallel_lines(mask, reached, runs)

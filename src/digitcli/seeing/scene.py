@@ -18,7 +18,7 @@ from digitcli.seeing.morphology import Mask, blur, dilate, erode, slope
 from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.quantile import quantile
-from digitcli.seeing.rules import Rules, find_rules
+from digitcli.seeing.rules import Rules, find_rules, without_underline
 from digitcli.seeing.view import View
 
 FLAT = 4 / 255
@@ -141,6 +141,24 @@ class Scene:
         scene._forget()
         scene.ink = own
         scene.by_one_pen = scene.by_thick_pen = True
+        return scene
+
+    def without_underline(self) -> Scene | None:
+        """Return a scene without what may be a line under the digit, None if there is no such."""
+        pieces = self.pieces
+        chosen = next(possible_digits(pieces, self.touching(pieces)))
+        box = (
+            slice(int(pieces.top[chosen].min()), int(pieces.bottom[chosen].max())),
+            slice(int(pieces.left[chosen].min()), int(pieces.right[chosen].max())),
+        )
+        own = pieces.mask(chosen)
+        rest = without_underline(own[box])
+        if rest is None:
+            return None
+        scene = copy(self)
+        scene._forget()
+        scene.ink = self.ink.copy()
+        scene.ink[box] &= rest | ~own[box]
         return scene
 
     def without(self, foreign: Mask) -> Scene:
