@@ -16,14 +16,14 @@ from digitcli.errors import ImageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
-from digitcli.reading.digit import FIRST, find_digit, looks, scenes, see_picture
-from digitcli.reading.likeness import likeness
+from digitcli.reading.digit import FIRST, Choice, find_digit, looks, scenes, see_picture
+from digitcli.reading.likeness import legibility, likeness
 from digitcli.seeing.decode import decode
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
 from digitcli.seeing.pens import find_pens
-from digitcli.seeing.rules import is_empty_box
+from digitcli.seeing.rules import is_empty_box, without_underline
 from digitcli.seeing.scene import Scene
 from digitcli.seeing.view import View
 from digitcli.writing.writer import write_digits
@@ -323,3 +323,57 @@ def test_most_plain_drawings_of_other_hands_need_one_look() -> None:
         look = next(looks(next(scenes(decode(encode(drawing)), Polarity.AUTO))))
         first += bool(likeness([look])[0] >= FIRST)
     assert first >= 29
+
+
+def test_underlines_that_touch_a_digit_of_other_hands(model: Model) -> None:
+    images, labels = write_digits(300, seed=97)
+    right = 0
+    for number in range(60):
+        scene = draw("underlined-touching", images, labels, np.random.default_rng([98, number]))
+        seen = see_picture(decode(encode(scene)))
+        right += int(model.predict_proba(seen.image[None])[0].argmax() == scene.label)
+    assert right >= 56
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        pytest.param(0, 160, True, id="from its left side to below it"),
+        pytest.param(20, 280, True, id="on both sides"),
+        pytest.param(115, 280, False, id="like the foot of a 2"),
+        pytest.param(100, 200, False, id="as wide as the digit"),
+    ],
+)
+def test_what_may_be_an_underline_is_longer_on_the_left(start: int, end: int, found: bool) -> None:
+    picture = Image.new("L", (300, 240))
+    pen = ImageDraw.Draw(picture)
+    pen.line([(110, 30), (190, 30), (130, 228)], 255, 12)
+    pen.line([(start, 228), (end, 228)], 255, 8)
+    ink = np.asarray(picture) > 0
+    box = np.asarray(Image.fromarray(ink).crop(picture.getbbox()))
+    rest = without_underline(box)
+    assert (rest is not None) is found
+    if rest is not None:
+        assert np.ptp(np.nonzero(rest)[1]) < 120
+
+
+def test_digits_are_legible_and_less_so_on_their_side() -> None:
+    upright = plain(drawn(2, height=200))
+    scribble = np.random.default_rng(0).random((12, 12)) > 0.5
+    marks = [
+        upright,
+        np.rot90(upright),
+        plain(np.kron(np.pad(scribble, 8), np.ones((10, 10))).astype(np.float32)),
+    ]
+    legible = [legibility(next(looks(next(scenes(mark, Polarity.AUTO))))) for mark in marks]
+    assert legible[0] > 0.9 > 0.11 > legible[1] > 0.05 > legible[2]
+
+
+def test_an_answer_that_a_likelier_but_illegible_look_speaks_against_is_less_sure() -> None:
+    look = next(looks(next(scenes(plain(drawn(2, height=200)), Polarity.AUTO))))
+    best = Choice(look, 0.9, 9.0, legible=0.01)
+    best.consider(look, 0.5, room=True)
+    assert best.likely == 0.5
+    assert best.share == pytest.approx(1 / 9, rel=0.1)
+    best.consider(look, 0.3, room=True)
+    assert best.likely == 0.5
