@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from digitcli.seeing.decode import decode
 from digitcli.seeing.encircled import encircled
 from digitcli.seeing.light import ink_density, sharp_edges, soft_brightness
 from digitcli.seeing.paper import find_papers
-from digitcli.seeing.pens import find_pens
+from digitcli.seeing.pens import find_pens, thick_strokes
 from digitcli.seeing.rules import is_empty_box, without_underline
 from digitcli.seeing.scene import Scene
 from digitcli.seeing.view import View
@@ -377,3 +378,19 @@ def test_an_answer_that_a_likelier_but_illegible_look_speaks_against_is_less_sur
     assert best.share == pytest.approx(1 / 9, rel=0.1)
     best.consider(look, 0.3, room=True)
     assert best.likely == 0.5
+
+
+def test_ink_that_fills_its_picture_has_no_thick_strokes_and_no_soft_outline() -> None:
+    assert thick_strokes(np.ones((90, 4), np.bool_)) is None
+    scene = Scene(View(plain(drawn(2, height=200))))
+    whole = slice(0, 400), slice(0, 400)
+    assert scene.softness(lambda _: np.ones((400, 400), np.bool_), whole) == 0
+
+
+@pytest.mark.parametrize("width", [3, 4, 6])
+def test_strips_of_noise_are_read_or_refused(width: int) -> None:
+    rng = np.random.default_rng(width)
+    for _ in range(40):
+        noise = rng.normal(rng.integers(256), 20, (rng.integers(64, 120), width))
+        with suppress(ImageError):
+            see_picture(np.clip(noise, 0, 255).astype(np.uint8))

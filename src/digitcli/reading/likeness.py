@@ -3,7 +3,7 @@
 The network that reads digits knows nothing else, and is sure of many things that are none: a sheet
 of paper, a circle, a shadow. What tells those from digits is partly their shape, partly where they
 lie and what is around them; three small networks learned it from digits drawn into scenes
-(tools/likeness_network.py).
+(tools/likeness_network.py). Of what is likely, though, it tells what can be read from what cannot.
 """
 
 from __future__ import annotations

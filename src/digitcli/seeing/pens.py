@@ -64,6 +64,8 @@ def thick_strokes(ink: Mask) -> Mask | None:
     None if all strokes are of one width.
     """
     area = np.count_nonzero(ink)
+    if area == ink.size:  # nothing to erode it from
+        return None
     radius, core = 0, ink
     while np.count_nonzero(core := erode(core, 3)) >= CORE * area:
         radius += 1

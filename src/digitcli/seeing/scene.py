@@ -227,6 +227,8 @@ class Scene:
         rows, columns = (slice(max(0, part.start - NEAR), part.stop + NEAR) for part in box)
         mask = mask_of((rows, columns))
         outline = mask & ~erode(mask, 3)
+        if not outline.any():  # it fills the picture
+            return 0.0
         steep = slope(blur(self.view.values[rows, columns], 3))
         steepest = dilate(steep.astype(np.float32), 2 * NEAR + 1)[outline]
         return float((steepest < SOFT * quantile(steepest, TYPICAL)).mean())
