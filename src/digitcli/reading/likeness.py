@@ -177,8 +177,8 @@ def likeness(looks: list[Look]) -> Float32Array:
 def legibility(look: Look) -> float:
     """How well a digit can be read, 0 to 1: how sure the shipped network is of it.
 
-    The probability that it is a digit, times the root of that of the likeliest one; half of that if
-    it is read best on its side.
+    The probability that it is a digit, times the root of that of the likeliest one; a tenth of that
+    if it is read best on its side.
     """
     upright = _legible(look.form[None])[0]
     if upright >= ON_ITS_SIDE:

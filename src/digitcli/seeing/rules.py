@@ -43,8 +43,8 @@ BEYOND = 0.1
 FAR_BEYOND = 0.15
 """If it is longer by this share, it cannot be the foot of a 2."""
 LONGER, THIN_UNDERLINE = 0.3, 0.1
-"""What is longer than what stands on it by this share of its height may be an underline; it is
-thinner than this share of both."""
+"""What is longer than what stands on it by this share of its height may be an underline. It is
+thinner than this share of the longer side of both together."""
 LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH = 3, 2.0
