@@ -105,6 +105,10 @@ def read_rows(
     view = View(small)
     frame = _frame_of(view, polarity, pattern)
     framed, alone = None, False
+    if frame and frame.probability < SURE:
+        first = next(ways(view, polarity))
+        if isinstance(first, Way) and first.ruled:
+            frame = see_frame(first.dark, first.light, pattern)
     if frame:
         framed, alone = _framed(frame, view, polarity, model, pattern)
         alone &= frame.probability >= SANE

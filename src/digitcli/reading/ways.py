@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal, NamedTuple, TypeGuard
 
+import numpy as np
+
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
 from digitcli.seeing.decode import Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE
-from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.morphology import Float32Array, Mask, dilate
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import enters_from_frame, lies_along_rim, merges_with_paper
@@ -28,6 +30,9 @@ ROOM_FOR_SHADOWS = 256
 """In smaller pictures the edges of shadows are wider than strokes, if there are any."""
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
+
+PAINTED = 5
+"""Pixels from side to side that are painted around each of a rule's."""
 
 Kind = Literal["whole", "sheet", "further", "last"]
 
@@ -55,6 +60,7 @@ class Way(NamedTuple):
     top: int = 0
     kind: Kind = "whole"
     light: Float32Array | None = None
+    ruled: bool = False
 
 
 def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -78,10 +84,9 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             raise ImageError(NO_INK)
         sheet, rules = scene.sheet, scene.rules
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
-        dark = 1 - scene.view.seen(scene.dark)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, dark, left, top, kind, scene.light)
+            yield Way(ink, painted_out(scene, mask), left, top, kind, scene.light, mask is not scene.ink)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
@@ -124,6 +129,16 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield from seen(cleared(see(view, dark=not whole.dark)), "last")
         except ImageError as error:
             yield error
+
+
+def painted_out(scene: Scene, rest: Mask) -> Float32Array:
+    """Return how dark a scene is, with paper in place of the ink that is not left: what is ruled."""
+    dark = np.asarray(1 - scene.view.seen(scene.dark), np.float32)
+    ruled = scene.ink & ~rest
+    if not ruled.any():
+        return dark
+    near = dilate(ruled, PAINTED) & ~dilate(rest, 3)
+    return np.where(near, 1 - scene.light, dark).astype(np.float32)
 
 
 def sight(picture: Picture) -> tuple[float, int]:

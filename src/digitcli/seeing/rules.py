@@ -47,8 +47,9 @@ LONGER, THIN_UNDERLINE = 0.3, 0.1
 thinner than this share of the longer side of both together."""
 LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
-TEETH, TOOTH = 3, 2.0
-"""A comb has at least so many teeth, at most so much thicker than its line."""
+TEETH, TOOTH, ALIKE = 3, 2.0, 0.1
+"""A comb has at least so many teeth, at most so much thicker than its line, and as high as each
+other but for this share and a few pixels."""
 CORNER = 3
 """Pixels between the ends of two sides of a box that meet, at most."""
 ROUGH, FOOT = 1.25, 2.0
@@ -167,7 +168,8 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     loose = [line for line, meets in zip(lines, meeting, strict=True) if boxed and not meets]
     bare = _without(rest, below + loose) if below or loose else rest
     for line, _ in far + below:
-        bare = _without_teeth(bare, line)
+        bare, comb = _without_teeth(bare, line)
+        rest = bare if comb else rest
     if not rest.any():
         return Rules(mask, True, mask)
     flat = sum(not upright for _, upright in sure)
@@ -222,8 +224,15 @@ def is_underline(line: Line, mask: Mask, beyond: float | None = None) -> bool:
     return bool(low and left + room < first and last < right - room)
 
 
-def _without_teeth(mask: Mask, line: Line) -> Mask:
-    """Erase what stands on a line like the teeth of a comb: upright, as thin as the line."""
+def _without_teeth(mask: Mask, line: Line) -> tuple[Mask, bool]:
+    """Erase what stands on a line like the teeth of a comb: upright, as thin as the line.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape (height, width)
+    comb : bool
+        Whether one stands at an end of the line, too, as no 1 on an underline does.
+    """
     found = Regions.of(mask)
     thick = median(line.runs.length)
     wide, tall = found.right - found.left, found.bottom - found.top
@@ -231,7 +240,16 @@ def _without_teeth(mask: Mask, line: Line) -> Mask:
     nearest = np.abs(line.runs.column[:, None] - (found.left + found.right) / 2).argmin(0)
     on_line = np.abs(found.bottom - line.runs.top[nearest]) <= thick + 2
     teeth = upright & on_line
-    return mask & ~found.mask(teeth) if np.count_nonzero(teeth) >= TEETH else mask
+    if teeth.any():
+        teeth &= np.abs(tall - median(tall[teeth])) <= CORNER + ALIKE * median(tall[teeth])
+    if np.count_nonzero(teeth) < TEETH:
+        return mask, False
+    reach = CORNER + thick
+    comb = bool(
+        found.left[teeth].min() <= line.runs.column.min() + reach
+        or found.right[teeth].max() >= line.runs.column.max() - reach
+    )
+    return mask & ~found.mask(teeth), comb
 
 
 def is_empty_box(ink: Mask) -> bool:
@@ -346,7 +364,8 @@ def _parallel_lines(mask: Mask, reached: Mask, runs: Runs) -> tuple[list[Line], 
     free = np.ones(len(runs), bool)
     order = np.argsort(height, kind="stable")
     ranked, length = height[order], runs.length
-    for peak in np.flatnonzero(votes[best] >= least):
+    peaks = np.flatnonzero(votes[best] >= least)
+    for peak in peaks[np.argsort(-votes[best][peaks], kind="stable")]:
         first, last = np.searchsorted(ranked, (peak - 0.5, peak + 2.5))
         on = order[first:last]
         on = on[free[on]]
