@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from scipy.ndimage import distance_transform_edt, label
 
 UInt8Array = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
@@ -228,6 +229,10 @@ PENS: dict[str, Span] = {
 """Width of the strokes as a share of the digit's height."""
 FINEST = 1.4
 """Least width of a stroke in pixels."""
+STROKE, LOOP = 120, 20
+"""Pixels as bright as this are strokes; but a loop is darker than its strokes by this at least."""
+FILLED = 0.04
+"""Digits of which more than this share is farther from a path than strokes are wide are blots."""
 
 
 def _thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -254,12 +259,33 @@ def _thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
             return inner
 
 
-def _path_of(image: UInt8Array) -> tuple[Float32Array, NDArray[np.intp]]:
-    """Return the points (x, y) of the pen's path in pixels of the image, and pairs of them."""
+def _with_loops(values: Float32Array) -> NDArray[np.bool_]:
+    """Return where the strokes are, with their narrow loops open."""
+    strokes = values > STROKE
+    for level in range(STROKE + 15, 240, 15):
+        holes, count = label(values <= level)
+        outer = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+        for number in np.setdiff1d(np.arange(1, count + 1), outer):
+            hole = holes == number
+            if values[hole].min() < level - LOOP:
+                strokes &= ~hole
+    return strokes
+
+
+def _path_of(image: UInt8Array) -> tuple[Float32Array, NDArray[np.intp]] | None:
+    """Return the points (x, y) of the pen's path in pixels of the image, and pairs of them.
+
+    None if no path shows the digit, such as an 8 of which a loop is filled.
+    """
     zoom = 3
     side = zoom * image.shape[0]
     large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
-    path = _thinned(np.asarray(large.filter(ImageFilter.GaussianBlur(0.9))) > 120)
+    strokes = _with_loops(np.asarray(large.filter(ImageFilter.GaussianBlur(0.9)), np.float32))
+    path = _thinned(strokes)
+    width = np.median(distance_transform_edt(strokes)[path])
+    beyond = distance_transform_edt(~path)[strokes] > 1.5 * width + 1
+    if beyond.mean() > FILLED:
+        return None
     number = np.full((side + 2, side + 2), -1, np.intp)
     y, x = np.nonzero(path)
     number[y + 1, x + 1] = np.arange(len(y))
@@ -303,7 +329,8 @@ def ink(
         Of the digit, in pixels; wide digits become lower.
     pen : str
         One of `PENS`, ``"shape"`` for the strokes as MNIST has them, or ``"any"`` of those that
-        leave full strokes.
+        leave full strokes. What no pen can draw, such as a filled loop, has its strokes as MNIST
+        has them.
     turn : float
         Degrees, counter-clockwise.
     width : float, optional
@@ -328,11 +355,12 @@ def ink(
     centre = np.array([(columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2])
     half = np.abs(forth) @ np.array([wide / 2 + 2.5, tall / 2 + 2.5])
     size = int(np.ceil(2 * half[0])), int(np.ceil(2 * half[1]))
-    if pen == "shape":
+    path = None if pen == "shape" else _path_of(image)
+    if path is None:
         covered = _shaped(image, rng, forth, centre, size, scale)
     else:
         width = width or scale * float(tall) * _span(rng, PENS[pen])
-        covered = _penned(image, rng, forth, centre, size, width, pen)
+        covered = _penned(path, rng, forth, centre, size, width, pen)
     covered = _textured(covered, rng, pen)
     rows = np.flatnonzero((covered > 0.1).any(1))
     columns = np.flatnonzero((covered > 0.1).any(0))
@@ -360,7 +388,7 @@ def _shaped(
 
 
 def _penned(
-    image: UInt8Array,
+    path: tuple[Float32Array, NDArray[np.intp]],
     rng: Rng,
     forth: NDArray[np.float64],
     centre: NDArray[np.float64],
@@ -368,7 +396,7 @@ def _penned(
     width: float,
     pen: str,
 ) -> Float32Array:
-    points, ends = _path_of(image)
+    points, ends = path
     zoom = 2 if max(size) < 400 else 1
     points = ((points - centre) @ forth.T + np.array(size) / 2) * zoom
     width = max(FINEST, width) * zoom
