@@ -94,6 +94,9 @@ def draw(kind: str, images: UInt8Array, labels: NDArray[np.integer], rng: Rng) -
         length = 5 if rng.random() < 0.5 else int(rng.integers(3, 9))
         rows = 2 if name in TWO_ROWS else 1
         picked = rng.integers(len(images), size=rows * length)
+        for place, number in enumerate(picked):  # a row is written with one pen
+            while _path_of(images[number]) is None:
+                number = picked[place] = rng.integers(len(images))
         digits = "".join(str(label) for label in labels[picked])
         text = "\n".join(digits[row * length : (row + 1) * length] for row in range(rows))
         return replace(ROWS[name](list(images[picked]), rng), kind=kind, text=text)

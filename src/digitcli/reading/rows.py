@@ -104,11 +104,11 @@ def read_rows(
     small = shrink(picture, page_side(picture))
     view = View(small)
     frame = _frame_of(view, polarity, pattern)
-    framed, alone = None, False
     if frame and frame.probability < SURE:
-        first = next(ways(view, polarity))
-        if isinstance(first, Way) and first.ruled:
-            frame = see_frame(first.dark, first.light, pattern)
+        usual = next(ways(view, polarity))
+        if isinstance(usual, Way) and usual.ruled:  # rules are like digits
+            frame = see_frame(usual.dark, usual.light, pattern)
+    framed, alone = None, False
     if frame:
         framed, alone = _framed(frame, view, polarity, model, pattern)
         alone &= frame.probability >= SANE

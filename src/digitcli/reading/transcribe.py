@@ -191,7 +191,7 @@ def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
     return np.asarray(np.exp(np.stack(odds, axis=1)), np.float64)
 
 
-def see_frame(dark: Float32Array, light: Float32Array, pattern: Pattern | None) -> Texts:
+def see_frame(dark: Float32Array, light: Float32Array | None, pattern: Pattern | None) -> Texts:
     """Look along a whole picture, as one row that fills it."""
     height, width = dark.shape
     place = 0.0, 0.0, float(width), float(height)

@@ -52,6 +52,8 @@ class Way(NamedTuple):
         tried only where they are not; or where hardly any writing is seen.
     light : ndarray of float32, shape (height, width), optional
         The brightness that each pixel would have without ink, as `View.light` returns it.
+    ruled : bool
+        Whether rules were found, and are left out of `ink` and of `dark`.
     """
 
     ink: Ink
@@ -86,7 +88,8 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            yield Way(ink, painted_out(scene, mask), left, top, kind, scene.light, mask is not scene.ink)
+            dark = _without_rules(scene, mask)
+            yield Way(ink, dark, left, top, kind, scene.light, ruled=mask is not scene.ink)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
@@ -131,8 +134,8 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield error
 
 
-def painted_out(scene: Scene, rest: Mask) -> Float32Array:
-    """Return how dark a scene is, with paper in place of the ink that is not left: what is ruled."""
+def _without_rules(scene: Scene, rest: Mask) -> Float32Array:
+    """Return how dark a scene is, with paper in place of what is ruled: all ink but the rest."""
     dark = np.asarray(1 - scene.view.seen(scene.dark), np.float32)
     ruled = scene.ink & ~rest
     if not ruled.any():
