@@ -106,15 +106,14 @@ def read_rows(
     frame = _frame_of(view, polarity, pattern)
     if frame and frame.probability < SURE:
         usual = next(ways(view, polarity))
-        if isinstance(usual, Way) and usual.ruled:  # rules are like digits
+        if isinstance(usual, Way) and usual.posts:
             frame = see_frame(usual.dark, usual.light, pattern)
     framed, alone = None, False
     if frame:
         framed, alone = _framed(frame, view, polarity, model, pattern)
         alone &= frame.probability >= SANE
     best = [framed] if framed else _seen(view, polarity, model, pattern, frame)
-    # tables, sheets and teeth of combs read as a row are 0s and 1s
-    bare = framed is not None and not framed.text().strip("01")
+    bare = framed is not None and _are_bare([framed])
     if framed and framed.confidence < (SURE if bare else DOUBTED) and (bare or not alone):
         with suppress(ImageError):
             rows = _seen(view, polarity, model, pattern, None, usual=not bare)
@@ -171,7 +170,7 @@ def _seen(
         inked = True
         if usual and way.kind not in ("whole", "sheet"):
             break
-        if way.kind == "last" and best and _mean_score(best) > UNSURE:
+        if way.kind == "last" and _mean_score(best) > UNSURE and not _are_bare(best):
             break
         if clear and way.kind != "sheet":
             if way.kind == "whole":
@@ -179,9 +178,9 @@ def _seen(
             break
         rows = _rows_of(way, model, pattern)
         score = _evidence(rows)
-        edges = way.kind == "sheet" and _differ_by_edges(rows, best)
+        edges = way.kind == "sheet" and (_differ_by_edges(rows, best) or _are_firmer(rows, best))
         if rows and (edges or _are_without_teeth(rows, best) or not best or score > most + BETTER):
-            best, most, clear = rows, score, _is_clear(rows)
+            best, most, clear = rows, score, _is_clear(rows, ruled=way.ruled)
     if not best and frame:
         blank = np.zeros(view.values.shape, np.bool_)
         return [read_frame(frame, Ink(blank.astype(np.float32), blank, 1.0), model)[0]]
@@ -270,6 +269,14 @@ def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
     return [text.strip("1") for text in fewer] == [text.strip("1") for text in more]
 
 
+def _are_firmer(inner: list[Row], outer: list[Row]) -> bool:
+    """Whether the rows of a sheet are firm, and some of those that are seen beside it are not."""
+    doubted = [row for row in outer if row.confidence < DOUBTED]
+    if not doubted or not inner or min(row.confidence for row in inner) < FIRM:
+        return False
+    return 2 * _count(inner) >= _count(outer) - _count(doubted)
+
+
 def _are_without_teeth(rows: list[Row], others: list[Row]) -> bool:
     """Whether rows are surely others without 1s among their digits: the teeth of a comb."""
     fewer, more = ([row.text().replace("1", "") for row in own] for own in (rows, others))
@@ -298,7 +305,7 @@ def _evidence(rows: list[Row]) -> float:
     for row in rows:
         own = sum(min(digit.score, MOST) for digit in row.digits)
         score += own * row.confidence if own > 0 else own
-    if not any(row.text().strip("1") for row in rows):
+    if _are_bare(rows):
         return min(score, UNSURE * _count(rows))
     return score
 
@@ -318,16 +325,25 @@ def _are_several(
     return len(clear) > max(1, len(rows) / 2) and _is_clear(clear)
 
 
-def _is_clear(rows: list[Row]) -> bool:
-    """Whether rows are so clear that no other way of seeing is tried."""
+def _are_bare(rows: list[Row]) -> bool:
+    """Whether rows are nothing but 0s and 1s, which boxes, sheets and teeth of combs are like."""
+    return not any(row.text().strip("01") for row in rows)
+
+
+def _is_clear(rows: list[Row], *, ruled: bool = False) -> bool:
+    """Whether rows are so clear that no other way of seeing is tried.
+
+    If something ruled was left out, they must be SURE: the foot of a 2 may be gone with it.
+    """
     digits = [digit for row in rows for digit in row.digits]
-    if not any(row.text().strip("1") for row in rows):
+    if _are_bare(rows):
         return False
     if len(rows) >= PAGE_ROWS and np.mean([digit.confidence for digit in digits]) >= SURE:
         return True
     scores = np.array([digit.score for digit in digits])
     strong = scores.mean() >= CLEAR and (scores < WEAK).mean() <= FEW
-    firm = SURE if np.mean([digit.digit == 1 for digit in digits]) > TEETH else FIRM
+    teeth = np.mean([digit.digit == 1 for digit in digits]) > TEETH
+    firm = SURE if teeth or ruled else FIRM
     return bool(strong and np.mean([row.confidence for row in rows]) >= firm)
 
 

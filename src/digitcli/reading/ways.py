@@ -16,7 +16,9 @@ from digitcli.seeing.light import PAPER_SIDE, SHADOWED_SIDE
 from digitcli.seeing.morphology import Float32Array, Mask, dilate
 from digitcli.seeing.paper import Sheet, cut_out, find_papers
 from digitcli.seeing.pieces import Regions
+from digitcli.seeing.quantile import median
 from digitcli.seeing.rows import enters_from_frame, lies_along_rim, merges_with_paper
+from digitcli.seeing.rules import Runs
 from digitcli.seeing.scene import NO_INK, Scene
 from digitcli.seeing.view import View
 
@@ -31,8 +33,9 @@ ROOM_FOR_SHADOWS = 256
 MOST_PAPERS = 3
 """So many surfaces at most are taken for the paper."""
 
-PAINTED = 5
-"""Pixels from side to side that are painted around each of a rule's."""
+POST, PAINTED = 3.0, 5
+"""What is ruled and so many times higher than most of it is upright; so many pixels from side to
+side are painted around each of its own."""
 
 Kind = Literal["whole", "sheet", "further", "last"]
 
@@ -53,7 +56,9 @@ class Way(NamedTuple):
     light : ndarray of float32, shape (height, width), optional
         The brightness that each pixel would have without ink, as `View.light` returns it.
     ruled : bool
-        Whether rules were found, and are left out of `ink` and of `dark`.
+        Whether rules were found, and are left out of `ink`.
+    posts : bool
+        Whether sides of boxes or teeth of combs are among them, and left out of `dark`, too.
     """
 
     ink: Ink
@@ -63,6 +68,7 @@ class Way(NamedTuple):
     kind: Kind = "whole"
     light: Float32Array | None = None
     ruled: bool = False
+    posts: bool = False
 
 
 def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
@@ -88,8 +94,10 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            dark = _without_rules(scene, mask)
-            yield Way(ink, dark, left, top, kind, scene.light, ruled=mask is not scene.ink)
+            bare = None if mask is scene.ink else _without_posts(scene, mask)
+            dark = 1 - scene.view.seen(scene.dark) if bare is None else bare
+            ruled = mask is not scene.ink
+            yield Way(ink, dark, left, top, kind, scene.light, ruled, bare is not None)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
@@ -134,14 +142,23 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
             yield error
 
 
-def _without_rules(scene: Scene, rest: Mask) -> Float32Array:
-    """Return how dark a scene is, with paper in place of what is ruled: all ink but the rest."""
-    dark = np.asarray(1 - scene.view.seen(scene.dark), np.float32)
+def _without_posts(scene: Scene, rest: Mask) -> Float32Array | None:
+    """Return how dark a scene is, with paper in place of all that is ruled and upright.
+
+    Sides of boxes and teeth of combs are like 1s to a reader that does not cut; what is level is
+    not, and the foot of a 2 may lie on it. None if nothing upright is ruled, that is, ink and not
+    among the rest.
+    """
     ruled = scene.ink & ~rest
+    runs = Runs.of(ruled)
+    if not len(runs):
+        return None
+    runs[runs.length <= POST * median(runs.length)].erase(ruled)
     if not ruled.any():
-        return dark
+        return None
     near = dilate(ruled, PAINTED) & ~dilate(rest, 3)
-    return np.where(near, 1 - scene.light, dark).astype(np.float32)
+    seen = np.where(near, scene.light, scene.view.seen(scene.dark))
+    return np.asarray(1 - seen, np.float32)
 
 
 def sight(picture: Picture) -> tuple[float, int]:

@@ -167,8 +167,9 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     below = [(line, False) for line in short if is_underline(line, rest)]
     loose = [line for line, meets in zip(lines, meeting, strict=True) if boxed and not meets]
     bare = _without(rest, below + loose) if below or loose else rest
+    standing = [line for line, upright in lines if upright and not line.across]
     for line, _ in far + below:
-        bare, comb = _without_teeth(bare, line)
+        bare, comb = _without_teeth(bare, line, standing)
         rest = bare if comb else rest
     if not rest.any():
         return Rules(mask, True, mask)
@@ -224,8 +225,10 @@ def is_underline(line: Line, mask: Mask, beyond: float | None = None) -> bool:
     return bool(low and left + room < first and last < right - room)
 
 
-def _without_teeth(mask: Mask, line: Line) -> tuple[Mask, bool]:
+def _without_teeth(mask: Mask, line: Line, upright: list[Line]) -> tuple[Mask, bool]:
     """Erase what stands on a line like the teeth of a comb: upright, as thin as the line.
+
+    Teeth that touch a digit are among the upright lines, if they are long.
 
     Returns
     -------
@@ -236,20 +239,32 @@ def _without_teeth(mask: Mask, line: Line) -> tuple[Mask, bool]:
     found = Regions.of(mask)
     thick = median(line.runs.length)
     wide, tall = found.right - found.left, found.bottom - found.top
-    upright = (wide <= TOOTH * thick + 1) & (tall >= 3 * wide)
-    nearest = np.abs(line.runs.column[:, None] - (found.left + found.right) / 2).argmin(0)
-    on_line = np.abs(found.bottom - line.runs.top[nearest]) <= thick + 2
-    teeth = upright & on_line
-    if teeth.any():
-        teeth &= np.abs(tall - median(tall[teeth])) <= CORNER + ALIKE * median(tall[teeth])
+
+    def stand_on_line(bottom: NDArray[np.intp], middle: NDArray[np.float64]) -> NDArray[np.bool_]:
+        nearest = np.abs(line.runs.column[:, None] - middle).argmin(0)
+        return np.asarray(np.abs(bottom - line.runs.top[nearest]) <= thick + 2)
+
+    teeth = (wide <= TOOTH * thick + 1) & (tall >= 3 * wide)
+    teeth &= stand_on_line(found.bottom, (found.left + found.right) / 2)
+    if not teeth.any():
+        return mask, False
+    high = median(tall[teeth])
+    alike = CORNER + ALIKE * high
+    teeth &= np.abs(tall - high) <= alike
     if np.count_nonzero(teeth) < TEETH:
         return mask, False
+    rest = mask & ~found.mask(teeth)
+    for tooth in upright:
+        runs = tooth.runs
+        top, bottom = runs.column.min(), runs.column.max() + 1
+        middle = np.array([median(runs.top + runs.bottom) / 2])
+        same = abs(bottom - top - high) <= alike and median(runs.length) <= median(wide[teeth])
+        if same and stand_on_line(np.array([bottom]), middle):
+            tooth.erase(rest.T)
     reach = CORNER + thick
-    comb = bool(
-        found.left[teeth].min() <= line.runs.column.min() + reach
-        or found.right[teeth].max() >= line.runs.column.max() - reach
-    )
-    return mask & ~found.mask(teeth), comb
+    left, right = found.left[teeth].min(), found.right[teeth].max()
+    first, last = line.runs.column.min() + reach, line.runs.column.max() - reach
+    return rest, bool(left <= first or right >= last)
 
 
 def is_empty_box(ink: Mask) -> bool:
