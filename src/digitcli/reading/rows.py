@@ -180,7 +180,9 @@ def _seen(
         score = _evidence(rows)
         edges = way.kind == "sheet" and (_differ_by_edges(rows, best) or _are_firmer(rows, best))
         if rows and (edges or _are_without_teeth(rows, best) or not best or score > most + BETTER):
-            best, most, clear = rows, score, _is_clear(rows, ruled=way.ruled)
+            fewer = _count(rows) < _count(best)
+            best, most = rows, score
+            clear = _is_clear(rows, ruled=way.ruled) and not fewer
     if not best and frame:
         blank = np.zeros(view.values.shape, np.bool_)
         return [read_frame(frame, Ink(blank.astype(np.float32), blank, 1.0), model)[0]]

@@ -49,7 +49,9 @@ LONG_UNDERLINE = 2.5
 """What is this much longer than the ink above is high cannot be the foot of a 2."""
 TEETH, TOOTH, ALIKE = 3, 2.0, 0.1
 """A comb has at least so many teeth, at most so much thicker than its line, and as high as each
-other but for this share and a few pixels."""
+other but for this share and a few pixels; and as far apart, but for this share."""
+POSTS, SIDES = 4, 0.5
+"""Upright sides that boxes in a row have at least, and how much of the row their other sides do."""
 CORNER = 3
 """Pixels between the ends of two sides of a box that meet, at most."""
 ROUGH, FOOT = 1.25, 2.0
@@ -157,6 +159,10 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     lines += [(line, True) for line in find_lines(mask.T, beyond)]
     flat = sum(not upright for _, upright in lines)
     roomy = min(mask.shape) >= ROOM_FOR_BOX
+    if roomy and flat < 2 and len(lines) - flat >= POSTS:
+        sides = _sides_of_boxes(mask, [line for line, upright in lines if upright])
+        lines += [(line, False) for line in sides]
+        flat += len(sides)
     boxed = min(flat, len(lines) - flat) >= 2 and roomy
     meeting = _meeting(lines) if boxed else [False] * len(lines)
     sure = [line for line, meets in zip(lines, meeting, strict=True) if meets or line[0].across]
@@ -176,6 +182,37 @@ def find_rules(mask: Mask, outside: Mask | None = None) -> Rules:
     flat = sum(not upright for _, upright in sure)
     certain = boxed or max(flat, len(sure) - flat) > 2
     return Rules(rest, certain, bare if bare.any() else rest, bool(far))
+
+
+def _sides_of_boxes(mask: Mask, posts: list[Line]) -> list[Line]:
+    """Find the upper and lower sides of boxes in a row, one a digit, between which there are gaps.
+
+    They begin and end where the upright ones do, which are found as lines.
+    """
+    along = [(post.runs.column.min(), post.runs.column.max()) for post in posts]
+    ends = np.array(along, np.float64).T
+    high = ends[1] - ends[0]
+    alike = np.abs(high - median(high)) <= CORNER + ALIKE * median(high)
+    middles = np.array([median(post.runs.top + post.runs.bottom) / 2 for post in posts])[alike]
+    if len(middles) < POSTS:
+        return []
+    thick = median(np.concatenate([post.runs.length for post in posts]))
+    first, last = int(middles.min()), int(middles.max())
+    runs = Runs.of(mask)
+    runs = runs[(runs.length <= ROUGH * thick + 1) & (runs.column >= first) & (runs.column <= last)]
+    sides = []
+    for end in ends[:, alike]:
+        level = np.polyfit(middles, end, 1)
+        if np.abs(np.polyval(level, middles) - end).max() > CORNER:
+            return []
+        off = (runs.top + runs.bottom - 1) / 2 - np.polyval(level, runs.column)
+        on = runs[np.abs(off) <= CORNER + thick]
+        if len(on):
+            on = on[_one_a_column(on)]
+        if len(on) < SIDES * (last - first):
+            return []
+        sides.append(Line(_own_part(on), across=False))
+    return sides
 
 
 def _meeting(lines: list[tuple[Line, bool]]) -> list[bool]:
@@ -240,12 +277,15 @@ def _without_teeth(mask: Mask, line: Line, upright: list[Line]) -> tuple[Mask, b
     thick = median(line.runs.length)
     wide, tall = found.right - found.left, found.bottom - found.top
 
-    def stand_on_line(bottom: NDArray[np.intp], middle: NDArray[np.float64]) -> NDArray[np.bool_]:
+    middles = (found.left + found.right) / 2
+
+    def stand_on_line(
+        bottom: NDArray[np.intp] | np.intp, middle: NDArray[np.float64] | np.float64
+    ) -> NDArray[np.bool_]:
         nearest = np.abs(line.runs.column[:, None] - middle).argmin(0)
         return np.asarray(np.abs(bottom - line.runs.top[nearest]) <= thick + 2)
 
-    teeth = (wide <= TOOTH * thick + 1) & (tall >= 3 * wide)
-    teeth &= stand_on_line(found.bottom, (found.left + found.right) / 2)
+    teeth = (wide <= TOOTH * thick + 1) & (tall >= 3 * wide) & stand_on_line(found.bottom, middles)
     if not teeth.any():
         return mask, False
     high = median(tall[teeth])
@@ -254,12 +294,14 @@ def _without_teeth(mask: Mask, line: Line, upright: list[Line]) -> tuple[Mask, b
     if np.count_nonzero(teeth) < TEETH:
         return mask, False
     rest = mask & ~found.mask(teeth)
+    places = np.sort(middles[teeth])
     for tooth in upright:
         runs = tooth.runs
         top, bottom = runs.column.min(), runs.column.max() + 1
-        middle = np.array([median(runs.top + runs.bottom) / 2])
+        middle = np.float64(median(runs.top + runs.bottom) / 2)
         same = abs(bottom - top - high) <= alike and median(runs.length) <= median(wide[teeth])
-        if same and stand_on_line(np.array([bottom]), middle):
+        steps = (middle - places[0]) / np.diff(places).min()
+        if same and abs(steps - np.rint(steps)) <= ALIKE and stand_on_line(bottom, middle):
             tooth.erase(rest.T)
     reach = CORNER + thick
     left, right = found.left[teeth].min(), found.right[teeth].max()
