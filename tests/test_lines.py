@@ -26,6 +26,7 @@ from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import label
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import find_rows, lies_along_rim
+from digitcli.seeing.rules import find_lines
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import draw_row
@@ -417,6 +418,39 @@ def test_an_underline_that_digits_stand_on_is_no_part_of_them(
     line = (8, dark[-1] + below, image.width - 8, dark[-1] + below - rise)
     ImageDraw.Draw(image).line(line, 60, 3)
     assert texts(image, model) == [text]
+
+
+@pytest.mark.parametrize("text", ["0625", "20742", "79167"])
+@pytest.mark.parametrize("high", [18, 44])
+def test_teeth_of_a_comb_are_no_1s(model: Model, text: str, high: int) -> None:
+    image = page(text, pitch=60)
+    pen = ImageDraw.Draw(image)
+    line = np.flatnonzero((np.asarray(image) < 128).any(axis=1))[-1] + 5
+    posts = [40 + 60 * number for number in range(len(text) + 1)]
+    pen.line((posts[0], line, posts[-1], line), 60, 3)
+    for x in posts:
+        pen.line((x, line, x, line - high), 60, 3)
+    assert texts(image, model) == [text]
+
+
+@pytest.mark.parametrize("text", ["62571", "4796", "00223"])
+@pytest.mark.parametrize("aside", [0, 10])
+def test_boxes_with_gaps_between_them_are_left_out(model: Model, text: str, aside: int) -> None:
+    digits = np.asarray(page(text, pitch=60))
+    image = Image.fromarray(np.roll(digits, aside, axis=1))
+    pen = ImageDraw.Draw(image)
+    for number in range(len(text)):
+        x = 40 + 60 * number
+        pen.rectangle((x + 6, 58, x + 54, 114), outline=40, width=2)
+    assert texts(image, model) == [text]
+
+
+@pytest.mark.parametrize("fall", range(8))
+def test_a_line_is_found_from_end_to_end(fall: int) -> None:
+    image = Image.new("1", (440, 200))
+    ImageDraw.Draw(image).line((14, 160, 420, 160 + fall), 1, 4)
+    (line,) = find_lines(np.asarray(image))
+    assert len(np.unique(line.runs.column)) >= 400
 
 
 def test_squared_paper_is_left_out(model: Model) -> None:
