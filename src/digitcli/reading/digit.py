@@ -63,6 +63,9 @@ best from what is wrong so, on digits and marks drawn into scenes, and the log l
 ILLEGIBLE = 0.5
 """Power of the odds of a look, against those of a likelier one that is less legible, that the
 confidence is multiplied by."""
+ALONE = 0.6
+"""What the confidence is multiplied by for each other mark of a digit's size: the one that was read
+may be part of a number or of a word. Of 5,034 pictures of one digit, two have such a mark."""
 LEAST = 0.005
 """Where no look is this likely, there is no digit, but in pictures too small for anything else."""
 WIDTHS = 1 / 4, 1 / 12
@@ -413,8 +416,9 @@ def find_digit(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Found
             raise ImageError(NO_INK)
     if likely < LEAST and max(picture.shape[:2]) >= ROOM_FOR_SHADOWS:
         raise ImageError(NO_DIGIT)
-    trust = (1.0 if likely >= SUREST else likely**TRUST) * best.share**ILLEGIBLE
-    return Found(look, 1 - trust, others(look))
+    beside = others(look)
+    trust = (1.0 if likely >= SUREST else likely**TRUST) * best.share**ILLEGIBLE * ALONE**beside
+    return Found(look, 1 - trust, beside)
 
 
 def see_picture(picture: Picture, *, polarity: Polarity = Polarity.AUTO) -> Seen:
