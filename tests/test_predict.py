@@ -154,7 +154,9 @@ def test_other_digits_in_the_picture_are_told(
     assert [row[0] for row in fields(result)] == [str(digits[3]), str(NUMBER), str(digits[4])]
     result = predict("--format", "json", *arguments)
     assert (result.returncode, result.stderr) == (0, told)
-    assert [json.loads(line)["others"] for line in result.stdout.splitlines()] == [0, 3, 0]
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["others"] for answer in answers] == [0, 3, 0]
+    assert [answer["confidence"] > 0.5 for answer in answers] == [True, False, True]
 
 
 def test_other_digits_in_the_image_on_stdin_are_told(predict: Run) -> None:

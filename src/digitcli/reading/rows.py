@@ -272,11 +272,11 @@ def _differ_by_edges(inner: list[Row], outer: list[Row]) -> bool:
 
 
 def _are_firmer(inner: list[Row], outer: list[Row]) -> bool:
-    """Whether the rows of a sheet are firm, and some of those that are seen beside it are not."""
-    doubted = [row for row in outer if row.confidence < DOUBTED]
-    if not doubted or not inner or min(row.confidence for row in inner) < FIRM:
+    """Whether the rows of a sheet are firm, as some that were seen are, but others are not."""
+    firm = [row for row in outer if row.confidence >= FIRM]
+    if not inner or not 0 < len(firm) < len(outer):
         return False
-    return 2 * _count(inner) >= _count(outer) - _count(doubted)
+    return min(row.confidence for row in inner) >= FIRM and 2 * _count(inner) >= _count(firm)
 
 
 def _are_without_teeth(rows: list[Row], others: list[Row]) -> bool:

@@ -194,7 +194,7 @@ def _sides_of_boxes(mask: Mask, posts: list[Line]) -> list[Line]:
     high = ends[1] - ends[0]
     alike = np.abs(high - median(high)) <= CORNER + ALIKE * median(high)
     middles = np.array([median(post.runs.top + post.runs.bottom) / 2 for post in posts])[alike]
-    if len(middles) < POSTS:
+    if len(middles) < POSTS or np.ptp(middles) < median(high):
         return []
     thick = median(np.concatenate([post.runs.length for post in posts]))
     first, last = int(middles.min()), int(middles.max())
@@ -300,7 +300,7 @@ def _without_teeth(mask: Mask, line: Line, upright: list[Line]) -> tuple[Mask, b
         top, bottom = runs.column.min(), runs.column.max() + 1
         middle = np.float64(median(runs.top + runs.bottom) / 2)
         same = abs(bottom - top - high) <= alike and median(runs.length) <= median(wide[teeth])
-        steps = (middle - places[0]) / np.diff(places).min()
+        steps = (middle - places[0]) / max(1.0, np.diff(places).min())
         if same and abs(steps - np.rint(steps)) <= ALIKE and stand_on_line(bottom, middle):
             tooth.erase(rest.T)
     reach = CORNER + thick
