@@ -4,8 +4,8 @@
 
 MNIST's training digits, some that a writer wrote, and marks that are no digits are drawn into the
 scenes of benchmarks/scenes.py, and read as a picture is. What comes out is a little blurred, or
-thin, or has lost a joint; it is that which the network has to know. A round takes six seconds of
-processor time.
+thin, or has lost a joint; it is that which the network has to know. A round takes eight to
+ten seconds of processor time.
 """
 
 from __future__ import annotations
