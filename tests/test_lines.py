@@ -400,6 +400,22 @@ def test_print_is_not_answered(model: Model) -> None:
         read_rows(np.asarray(image), model)
 
 
+def test_frames_and_lines_among_print_are_not_answered(model: Model) -> None:
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs", "and", "pages", "of"]
+    rng = np.random.default_rng(3)
+    image = Image.new("RGB", (1280, 1600), "white")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, 1280, 70), fill=(30, 60, 120))
+    pen.text((30, 18), "My website   Home   About   Contact", "white", font_size=28)
+    for top in range(100, 1600, 250):
+        pen.text((60, top), " ".join(rng.choice(words, 5)).title(), (20, 20, 20), font_size=30)
+        for line in range(6):
+            pen.text((60, top + 50 + 27 * line), " ".join(rng.choice(words, 14)), 60, font_size=18)
+        pen.rectangle((60, top + 212, 260, top + 240), outline=(30, 60, 120), width=2)
+    with pytest.raises(ImageError, match="holds no row of digits"):
+        read_rows(np.asarray(image), model)
+
+
 @pytest.mark.parametrize(
     ("text", "below", "rise"),
     [

@@ -161,7 +161,7 @@ def _seen(
     """
     best: list[Row] = []
     most = -np.inf
-    clear = inked = False
+    clear = inked = printed = False
     failed: ImageError | None = None
     for way in ways(view, polarity):
         if isinstance(way, ImageError):
@@ -176,13 +176,18 @@ def _seen(
             if way.kind == "whole":
                 continue
             break
-        rows = _rows_of(way, model, pattern)
+        found = _rows_of(way, model, pattern)
+        printed |= found is None
+        rows = found or []
         score = _evidence(rows)
         edges = way.kind == "sheet" and (_differ_by_edges(rows, best) or _are_firmer(rows, best))
         if rows and (edges or _are_without_teeth(rows, best) or not best or score > most + BETTER):
             fewer = _count(rows) < _count(best)
             best, most = rows, score
             clear = _is_clear(rows, ruled=way.ruled) and not fewer
+    unsure = _count(best) <= FEW_DIGITS or _probability(best) < SURE
+    if printed and unsure and _are_bare(best):  # frames and lines among print
+        best = []
     if not best and frame:
         blank = np.zeros(view.values.shape, np.bool_)
         return [read_frame(frame, Ink(blank.astype(np.float32), blank, 1.0), model)[0]]
@@ -349,22 +354,25 @@ def _is_clear(rows: list[Row], *, ruled: bool = False) -> bool:
     return bool(strong and np.mean([row.confidence for row in rows]) >= firm)
 
 
-def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row]:
-    """Read the rows of a page that look like writing, with boxes in pixels of the picture."""
+def _rows_of(way: Way, model: Model, pattern: Pattern | None) -> list[Row] | None:
+    """Read the rows of a page that look like writing, with boxes in pixels of the picture.
+
+    None if the page is printed.
+    """
     found = Regions.of(way.ink.mask)
     if len(found.area) > (MOST_MARKS if way.kind == "last" else MOST_PIECES):
         return []
     rows = find_rows(found, way.ink.mask.shape)
     known: dict[int, Row | None] = {}
     if not pattern and _are_long(rows):
-        return []
+        return None
     if not pattern and _may_be_print(rows):
         sampled = {
             number: read_row(found, rows[number][:SAMPLED_STROKES], way, model, None)
             for number in range(0, len(rows), -(-len(rows) // SAMPLED_ROWS))
         }
         if _mean_score([row for row in sampled.values() if row]) < PRINT:
-            return []
+            return None
         known = {
             number: row for number, row in sampled.items() if len(rows[number]) <= SAMPLED_STROKES
         }
