@@ -281,7 +281,7 @@ def _are_firmer(inner: list[Row], outer: list[Row]) -> bool:
     firm = [row for row in outer if row.confidence >= FIRM]
     if not inner or not 0 < len(firm) < len(outer):
         return False
-    return min(row.confidence for row in inner) >= FIRM and 2 * _count(inner) >= _count(firm)
+    return min(row.confidence for row in inner) >= FIRM and _count(inner) >= _count(firm)
 
 
 def _are_without_teeth(rows: list[Row], others: list[Row]) -> bool:

@@ -94,10 +94,10 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
         left, top = (0, 0) if sheet is None else (sheet.left, sheet.top)
         for mask in [rules.rest] if rules.bare is rules.rest else [rules.rest, rules.bare]:
             ink = Ink(scene.density, mask, scene.limit)
-            bare = None if mask is scene.ink else _without_posts(scene, mask)
-            dark = 1 - scene.view.seen(scene.dark) if bare is None else bare
             ruled = mask is not scene.ink
-            yield Way(ink, dark, left, top, kind, scene.light, ruled, bare is not None)
+            painted = _without_posts(scene, mask) if ruled else None
+            dark = 1 - scene.view.seen(scene.dark) if painted is None else painted
+            yield Way(ink, dark, left, top, kind, scene.light, ruled, painted is not None)
 
     def cleared(scene: Scene) -> Scene:
         found = Regions.of(scene.rules.rest)
