@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from conftest import load_digits
@@ -15,13 +17,14 @@ from digitcli.errors import ImageError, UsageError
 from digitcli.model.modelfile import load_model
 from digitcli.model.network import Model
 from digitcli.reading.candidates import Candidate, log_odds
-from digitcli.reading.lattice import lattice_of
+from digitcli.reading.lattice import Lattice, lattice_of
 from digitcli.reading.page import read_page, read_rows_of
 from digitcli.reading.pattern import parse_forms
 from digitcli.reading.row import Digit, Row
 from digitcli.reading.rows import read_rows
 from digitcli.reading.search import best_way
 from digitcli.reading.split import SIDEWAYS, Stroke, cheapest_ways, split, ways_through
+from digitcli.reading.uncut import aligned, runs, spans
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import label
 from digitcli.seeing.pieces import Regions
@@ -378,11 +381,44 @@ def test_a_few_looks_find_the_way_that_all_would(model: Model, pattern: str | No
     assert lattice.way(places) == way
 
 
+def test_only_what_is_doubtful_in_a_long_row_is_cut(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_digits().part("train")
+    rng = np.random.default_rng(7)
+    drawn, written, cut = [], [], []
+    for _ in range(4):
+        chosen = rng.integers(len(digits), size=16)
+        images, labels = digits.images[chosen], digits.labels[chosen]
+        drawn.append(draw_row(images, labels, rng, touching=0.2).picture)
+        written.append("".join(map(str, labels)))
+    width = max(row.shape[1] for row in drawn)
+    page = [np.pad(row, ((0, 0), (0, width - row.shape[1])), constant_values=255) for row in drawn]
+
+    def counted(found: Regions, row: NDArray[np.intp], *rest: Any, **options: Any) -> Lattice:
+        cut.append(len(row))
+        return lattice_of(found, row, *rest, **options)
+
+    monkeypatch.setattr("digitcli.reading.transcribe.lattice_of", counted)
+    rows = read_rows(np.vstack(page), model)
+    assert [row.text() for row in rows] == written
+    assert 0 < sum(cut) < 0.3 * 16 * 4
+
+
+def test_the_quick_way_to_align_a_text_finds_what_the_long_one_does() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        columns = np.log(rng.dirichlet(np.full(11, 0.3), size=12)).astype(np.float32)
+        text = "".join(str(digit) for digit, _, _ in runs(columns))
+        assert spans(columns, text) == aligned(columns, text)
+
+
 def test_a_row_of_nothing_that_can_be_a_digit_is_left_out(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digitcli.reading.lattice.candidates", lambda *_, **__: [])
-    monkeypatch.setattr("digitcli.reading.transcribe.likely_texts", lambda *_, **__: [])
+    monkeypatch.setattr("digitcli.reading.along.likely_texts", lambda *_, **__: [])
+    monkeypatch.setattr("digitcli.reading.along.runs", lambda _: [])
     picture = Image.new("L", (120, 60), 255)
     ImageDraw.Draw(picture).line([(20, 10), (20, 50), (60, 10), (60, 50)], fill=0, width=5)
     with pytest.raises(ImageError, match="holds no row of digits"):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from PIL import Image
 
 from digitcli.reading.perceptron import Layers, load_layers, log_odds
 from digitcli.seeing.morphology import Float32Array, Mask
+from digitcli.seeing.resample import BOX, resampled
 
 SIDE = 16
 """Pixels of the judged image."""
@@ -24,8 +24,7 @@ def judged_image(mask: Mask, density: Float32Array) -> Float32Array:
     height, width = mask.shape
     scale = SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    own = Image.fromarray(np.where(mask, density, 0).astype(np.float32))
-    small = np.asarray(own.resize(size, Image.Resampling.BOX))
+    small = resampled(np.where(mask, density, 0), size, BOX)
     image = np.zeros((SIDE, SIDE), np.float32)
     top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
     image[top : top + size[1], left : left + size[0]] = small / max(float(small.max()), 1e-3)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from digitcli.errors import ImageError
 from digitcli.model.network import Model
 from digitcli.polarity import Polarity
+from digitcli.reading.along import Texts, see_frame
 from digitcli.reading.lattice import WRITING
 from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Row
-from digitcli.reading.transcribe import SURE, Texts, read_frame, read_row, see_frame
+from digitcli.reading.transcribe import SURE, read_frame, read_row
 from digitcli.reading.ways import LEAST_SIDE, Way, sight, ways
 from digitcli.seeing.decode import SIGHT, Picture
 from digitcli.seeing.ink import Ink

@@ -16,27 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitcli.model.network import Model
-from digitcli.reading.candidates import Candidate, cropped, digit_image, without_fragments
+from digitcli.reading.along import (
+    Look,
+    Place,
+    Texts,
+    look_at,
+    probabilities_of,
+    read_along,
+    texts_of,
+)
 from digitcli.reading.lattice import WRITING, Lattice, lattice_of
 from digitcli.reading.pattern import Pattern
-from digitcli.reading.row import Box, Digit, Row
+from digitcli.reading.row import Digit, Row
 from digitcli.reading.search import Way as Division
-from digitcli.reading.uncut import (
-    BLANK,
-    COLUMN,
-    SHARE,
-    SIGNS,
-    likelihoods,
-    likely_texts,
-    row_image,
-    signed_columns,
-    spans,
-    without_signs,
-)
+from digitcli.reading.spell import Spelled, clearest, spell
+from digitcli.reading.uncut import BLANK, SIGNS, spans
 from digitcli.reading.ways import Way
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import is_clean
-from digitcli.seeing.morphology import Float32Array, Mask
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import heights, tilt, weighted_median
 
@@ -44,8 +41,8 @@ MAIN = 0.6
 """Strokes of at least this share of a row's height tell where its top and bottom are."""
 SURE = 0.9
 """A text that is this probable needs no cuts, if the model recognises its digits."""
-AGREED = 5.0
-"""Log-odds of such a digit."""
+BEYOND = 0.1
+"""A slanting digit may reach so far over its neighbour, as a share of the height."""
 TRUSTED = 0.996
 """However sure the readers are, rows are wrong more often than they say: of 272 drawn ones that
 they read with more than 0.99, six were."""
@@ -55,9 +52,9 @@ CUT_RIGHT, PER_SCORE = 1.0, 0.6
 """the best way to cut it is right with these log-odds, and more for each of its weakest digit's;"""
 SUREST = 0.99
 """but never with more than this."""
-SEEN_RIGHT, POWER, LEAST = 0.8, 0.3, 0.1
+SEEN_RIGHT, POWER = 0.8, 0.3
 """What the model sees where the columns show digits is right so often; it speaks for a text by this
-power of its digits' probabilities, of which none counts as less than the least."""
+power of its digits' probabilities."""
 MISPLACED, LOST = 0.02, 0.3
 """In pictures of one row, so often the row is not where its ink is seen; or so often where that
 ink spans less than"""
@@ -68,12 +65,8 @@ SPACE, WIDER, ALONE = 0.9, 2.5, 1.3
 of one are; where no two digits are near each other, by at least the last share."""
 SEEN = 0.5
 """A sign that is this probable is there."""
-HIGH = 0.75
-"""Two strokes side by side that are both this high, against the whole, are no one digit."""
 FAR = 0.06
 """Texts that are less probable are not looked for in the cuts."""
-FRAME_SHARES = 1.0, 0.85
-"""Shares of the height at which a whole picture is looked at."""
 
 
 class Trust(NamedTuple):
@@ -98,112 +91,11 @@ class Trust(NamedTuple):
 ON_PAPER, CLEAN = Trust(0.02, 0.1, 0.8), Trust(0.05, 0.03, 0.95)
 """In drawings, where paper has no grain at all, it is clear what is ink, and so are cuts."""
 
-Place = tuple[float, float, float, float]
-"""Left, top, right and bottom; of a tilted row, top and bottom are those in its middle."""
-
-
-class Look(NamedTuple):
-    """A row as the network sees it that does not cut.
-
-    Attributes
-    ----------
-    columns : ndarray of float32, shape (columns, 11)
-        As `columns_of` returns them.
-    signed : ndarray of float32, shape (columns, OUTPUTS)
-        As `signed_columns` returns them.
-    left, scale : float
-        Where the first column begins in the picture, and columns for each of its pixels.
-    place : Place
-    slope : float
-        Of the row: how far it falls to the right.
-    """
-
-    columns: Float32Array
-    signed: Float32Array
-    left: float
-    scale: float
-    place: Place
-    slope: float
-
-
-def look_at(
-    dark: Float32Array,
-    place: Place,
-    slope: float = 0.0,
-    share: float = SHARE,
-    light: Float32Array | None = None,
-) -> Look:
-    """Look along a row without cutting it."""
-    image, left, scale = row_image(dark, place, slope, share, light)
-    signed = signed_columns(image)
-    return Look(without_signs(signed), signed, left, scale / COLUMN, place, slope)
-
-
-class Texts(NamedTuple):
-    """What one or more looks at the same find likely.
-
-    Attributes
-    ----------
-    looks : list of Look
-    texts : list of str
-        The most probable first.
-    probabilities : ndarray of float, shape (texts, looks)
-    """
-
-    looks: list[Look]
-    texts: list[str]
-    probabilities: NDArray[np.float64]
-
-    @property
-    def text(self) -> str:
-        """The most probable one."""
-        return self.texts[0] if self.texts else ""
-
-    @property
-    def probability(self) -> float:
-        """How probable it is, on average over the looks."""
-        return float(self.probabilities[0].mean()) if self.texts else 0.0
-
-    def of(self, texts: list[str]) -> NDArray[np.float64]:
-        """Return the probabilities of given texts, on average over the looks, shape (texts,)."""
-        return np.asarray(_probabilities(self.looks, texts).mean(1), np.float64)
-
-
-def texts_of(looks: list[Look], pattern: Pattern | None) -> Texts:
-    """Return the texts that some looks find likely."""
-    found = list(
-        dict.fromkeys(
-            reading.text
-            for look in looks
-            for reading in likely_texts(look.columns, pattern=pattern)
-        )
-    )
-    if not found:
-        return Texts(looks, [], np.empty((0, len(looks))))
-    probabilities = _probabilities(looks, found)
-    order = np.argsort(-probabilities.mean(1), kind="stable")
-    return Texts(looks, [found[place] for place in order], probabilities[order])
-
-
-def _probabilities(looks: list[Look], texts: list[str]) -> NDArray[np.float64]:
-    """Return how probable each text is to each look, shape (texts, looks)."""
-    odds = [likelihoods(look.columns, texts) for look in looks]
-    return np.asarray(np.exp(np.stack(odds, axis=1)), np.float64)
-
-
-def see_frame(dark: Float32Array, light: Float32Array | None, pattern: Pattern | None) -> Texts:
-    """Look along a whole picture, as one row that fills it."""
-    height, width = dark.shape
-    place = 0.0, 0.0, float(width), float(height)
-    return texts_of(
-        [look_at(dark, place, share=share, light=light) for share in FRAME_SHARES], pattern
-    )
-
 
 def read_frame(seen: Texts, ink: Ink, model: Model) -> tuple[Row, bool]:
     """Return a picture's row, and whether the model recognises all of its digits."""
-    (spelled,) = _spelled([seen], seen.texts[:1], ink, model)
-    row = _signed(spelled.row, _clearest([seen], seen.text))
+    (spelled,) = spell([seen], seen.texts[:1], ink, model)
+    row = _signed(spelled.row, clearest([seen], seen.text))
     return row.with_confidence(TRUSTED * seen.probability), spelled.recognised
 
 
@@ -242,23 +134,116 @@ def read_row(
     height = weighted_median(heights(found)[row], found.size[row])
     place, slope = extent(found, row, height)
     look = look_at(way.dark, place, slope, light=way.light)
-    seen = texts_of([look], pattern)
-    if seen.probability >= SURE and frame is None:
-        if not seen.text:
+    spelled: Spelled | None = None
+    if frame is None:
+        seen = texts_of([look], pattern) if pattern else read_along(look)
+        if seen.probability >= SURE and not seen.text:
             return None
-        (read,) = _spelled([seen], [seen.text], way.ink, model)
-        if read.recognised:
-            return _signed(read.row, look).with_confidence(TRUSTED * seen.probability)
+        if seen.text:
+            (spelled,) = spell([seen], [seen.text], way.ink, model)
+        if spelled and spelled.recognised and seen.probability >= SURE:
+            return _signed(spelled.row, look).with_confidence(TRUSTED * seen.probability)
     if not cuts:
         return None
     trust = CLEAN if is_clean(way.dark) else ON_PAPER
-    if frame and (recognised := _recognised(seen, frame, trust, way.ink, model)):
-        return _signed(recognised, look)
+    if frame:
+        seen = texts_of([look], pattern)
+        if recognised := _recognised(seen, frame, trust, way.ink, model):
+            return _signed(recognised, look)
+    looks = [look]
     if trust is ON_PAPER:  # without light and shadow, of which the network has seen little
-        seen = texts_of([look, look_at(way.ink.density, place, slope)], pattern)
+        looks.append(look_at(way.ink.density, place, slope))
+    if spelled and not pattern:
+        stretches = _stretches(spelled, found, row, height)
+        joined = _joined(stretches, spelled, looks, found, row, height, way.ink, model, trust)
+        if joined:
+            return _signed(joined, look)
+    seen = texts_of(looks, pattern)
     lattice = lattice_of(found, row, height, way.ink, model, all_cuts=pattern is not None)
     agreed = _agreed(lattice, seen, frame, trust, way.ink, model, pattern)
     return _signed(agreed, look) if agreed else None
+
+
+class _Stretch(NamedTuple):
+    """Neighbouring digits of a row, and where they begin and end in the picture.
+
+    Attributes
+    ----------
+    first, end : int
+        Of the digits.
+    left, right : float
+        In pixels.
+    settled : bool
+        Whether both the columns and the model are sure of each of them.
+    """
+
+    first: int
+    end: int
+    left: float
+    right: float
+    settled: bool
+
+
+def _stretches(
+    spelled: Spelled, found: Regions, row: NDArray[np.intp], height: float
+) -> list[_Stretch]:
+    """Divide a row where digits that are settled end or begin, unless a stroke goes on there."""
+    edges, settled, beyond = spelled.edges, spelled.settled, BEYOND * height
+    joined = [
+        bool(((found.left[row] < edge - beyond) & (found.right[row] > edge + beyond)).any())
+        for edge in edges[1:-1]
+    ]
+    stretches: list[_Stretch] = []
+    first = 0
+    for end in range(1, len(settled) + 1):
+        if end < len(settled) and joined[end - 1]:
+            continue
+        own = _Stretch(first, end, edges[first], edges[end], all(settled[first:end]))
+        if stretches and stretches[-1].settled == own.settled:
+            before = stretches.pop()
+            own = own._replace(first=before.first, left=before.left)
+        stretches.append(own)
+        first = end
+    return stretches
+
+
+def _joined(
+    stretches: list[_Stretch],
+    spelled: Spelled,
+    looks: list[Look],
+    found: Regions,
+    row: NDArray[np.intp],
+    height: float,
+    ink: Ink,
+    model: Model,
+    trust: Trust,
+) -> Row | None:
+    """Read each stretch as a row of its own, and cut only those that are not settled.
+
+    None if there is only one, or if one of those that are not settled holds no digit.
+    """
+    if len(stretches) < 2:
+        return None
+    middles = (found.left[row] + found.right[row]) / 2
+    digits: list[Digit] = []
+    for stretch in stretches:
+        own = [look.between(stretch.left, stretch.right) for look in looks]
+        if stretch.settled:
+            part = Row(spelled.row.digits[stretch.first : stretch.end])
+            seen = Texts(own, [part.text()], probabilities_of(own[:1], [part.text()]))
+            right = seen.probability + UNCUT_ERRS
+            wrong = (1 - seen.probability + UNCUT_ERRS) * (1 - SEEN_RIGHT) * trust.otherwise
+            digits += part.with_confidence(TRUSTED * right / (right + wrong)).digits
+            continue
+        strokes = row[(middles > stretch.left) & (middles < stretch.right)]
+        if not len(strokes):
+            return None
+        lattice = lattice_of(found, strokes, height, ink, model, all_cuts=False)
+        agreed = _agreed(lattice, texts_of(own, None), None, trust, ink, model, None)
+        if not agreed:
+            return None
+        digits += agreed.digits
+    return Row(tuple(digits))
 
 
 def _signed(row: Row, look: Look) -> Row:
@@ -307,7 +292,7 @@ def _recognised(seen: Texts, frame: Texts, trust: Trust, ink: Ink, model: Model)
     if not all(likely) or max(float(near.sum()), float(whole.sum())) < trust.uncut:
         return None
     among = min(1.0, max(float(near[found].sum()), float(whole[found].sum())))
-    spelled = _spelled([seen, frame], likely, ink, model)
+    spelled = spell([seen, frame], likely, ink, model)
     known = np.array([POWER * each.likely for each in spelled])
     shares = np.exp(known - known.max())
     local = seen.of(likely) + UNCUT_ERRS
@@ -376,7 +361,7 @@ def _agreed(
     if text in ways:
         row = Row(tuple(lattice.digits(ways[text], model, _exactly(text))))
     else:
-        (row, *_) = _spelled([seen, frame] if frame else [seen], [text], ink, model)[0]
+        (row, *_) = spell([seen, frame] if frame else [seen], [text], ink, model)[0]
     return row.with_confidence(TRUSTED * float(total[best]))
 
 
@@ -393,118 +378,3 @@ def _covered(seen: Texts, frame: Texts) -> float:
 
 def _exactly(text: str) -> Pattern:
     return tuple(frozenset({int(sign)}) for sign in text)
-
-
-class _Spelled(NamedTuple):
-    """The digits of a text where the columns show them.
-
-    Attributes
-    ----------
-    row : Row
-    recognised : bool
-        Whether the model recognises all of them.
-    apart : bool
-        Whether none of them has the ink of two.
-    likely : float
-        Natural logarithm of how probable they are to it, each at least LEAST.
-    """
-
-    row: Row
-    recognised: bool
-    apart: bool
-    likely: float
-
-
-def _spelled(looked: list[Texts], texts: list[str], ink: Ink, model: Model) -> list[_Spelled]:
-    """Look at the digits of texts, in the first of some looks that finds each most probable.
-
-    A digit that the model does not recognise has the probabilities of the columns.
-    """
-    looks = [_clearest(looked, text) for text in texts]
-    places = [spans(look.columns, text) for text, look in zip(texts, looks, strict=True)]
-    parts = [_parts(found, look, ink) for found, look in zip(places, looks, strict=True)]
-    different = {(part.box, part.mask.tobytes()): part for own in parts for part in own}
-    whole = {key: part for key, part in different.items() if _may_be_one(part.mask)}
-    images = [digit_image(part, ink) for part in whole.values()]
-    known = dict(zip(whole, model.predict_proba(np.stack(images)), strict=True)) if images else {}
-    return [
-        _recognise(
-            text, look, found, own, [known.get((part.box, part.mask.tobytes())) for part in own]
-        )
-        for text, look, found, own in zip(texts, looks, places, parts, strict=True)
-    ]
-
-
-def _may_be_one(mask: Mask) -> bool:
-    """Whether there is ink, but not two strokes beside each other as high as all of it."""
-    parts = Regions.of(mask)
-    tall = heights(parts) >= HIGH * len(mask)
-    order = np.argsort(parts.left[tall])
-    left, right = parts.left[tall][order], parts.right[tall][order]
-    return len(parts.area) > 0 and not (left[1:] >= right[:-1]).any()
-
-
-def _clearest(looked: list[Texts], text: str) -> Look:
-    """Return the look that finds a text most probable."""
-    source = next(seen for seen in looked if text in seen.texts)
-    return source.looks[int(source.probabilities[source.texts.index(text)].argmax())]
-
-
-def _recognise(
-    text: str,
-    look: Look,
-    places: list[tuple[int, int]],
-    parts: list[Candidate],
-    known: list[NDArray[np.float32] | None],
-) -> _Spelled:
-    """Compare each digit of a text with what the model sees there, None where that is no digit."""
-    digits = []
-    recognised, likely = True, 0.0
-    for part, sign, (first, last), seen in zip(parts, text, places, known, strict=True):
-        digit = int(sign)
-        own = look.columns[first:last]
-        clearest = np.exp(own[int(own[:, digit].argmax())])
-        sure = float(np.clip(clearest[digit], 1e-6, 1 - 1e-6))
-        probabilities = (clearest[:BLANK] / clearest[:BLANK].sum()).astype(np.float32)
-        score = float(np.log(sure / (1 - sure))) - WRITING
-        likely += np.log(LEAST if seen is None else max(LEAST, float(seen[digit])))
-        if seen is not None and int(seen.argmax()) == digit:
-            probabilities, score = seen, AGREED
-        else:
-            recognised = False
-        digits.append(Digit(part.box, probabilities, digit, score))
-    apart = all(
-        seen is not None or not part.mask.any() for part, seen in zip(parts, known, strict=True)
-    )
-    return _Spelled(Row(tuple(digits)), recognised, apart, likely)
-
-
-def _parts(places: list[tuple[int, int]], look: Look, ink: Ink) -> list[Candidate]:
-    """Return the ink of each digit of a text, which may be none."""
-    left, top, right, bottom = look.place
-    between = [(one[1] + other[0]) / 2 for one, other in pairwise(places)]
-    edges = look.left + np.array([0, *between, len(look.columns)]) / look.scale
-    edges[0], edges[-1] = max(edges[0], left), min(edges[-1], right)
-    parts = []
-    for number in range(len(places)):
-        middle = (edges[number] + edges[number + 1]) / 2
-        shift = look.slope * (middle - (left + right) / 2)
-        around = (
-            int(max(0, edges[number])),
-            int(max(0, top + shift)),
-            int(min(ink.mask.shape[1], np.ceil(edges[number + 1]))),
-            int(min(ink.mask.shape[0], np.ceil(bottom + shift))),
-        )
-        parts.append(_inked(number, around, ink))
-    return parts
-
-
-def _inked(number: int, box: Box, ink: Ink) -> Candidate:
-    """Return the ink in a box, which shrinks to it if there is any."""
-    left, top, right, bottom = box
-    (mask,) = without_fragments([ink.mask[top:bottom, left:right]])
-    if not mask.any():
-        empty = np.zeros((max(1, bottom - top), max(1, right - left)), np.bool_)
-        box = left, top, left + empty.shape[1], top + empty.shape[0]
-        return Candidate(number, number + 1, box, empty)
-    return Candidate(number, number + 1, *cropped(left, top, mask))

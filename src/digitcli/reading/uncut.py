@@ -303,8 +303,25 @@ def likelihoods(columns: Float32Array, texts: list[str]) -> NDArray[np.float64]:
         return np.asarray(np.log(ways[rows, last] + ways[rows, last - 1]) + scale, np.float64)
 
 
+def runs(columns: Float32Array) -> list[tuple[int, int, int]]:
+    """Return the digits that are most probable column by column: which, the first and the end."""
+    likeliest = columns.argmax(1)
+    starts = np.flatnonzero(np.diff(likeliest, prepend=-1))
+    ends = [*starts[1:].tolist(), len(likeliest)]
+    found = zip(likeliest[starts].tolist(), starts.tolist(), ends, strict=True)
+    return [run for run in found if run[0] != BLANK]
+
+
 def spans(columns: Float32Array, text: str) -> list[tuple[int, int]]:
     """Return where each digit of a text is most probably: its first column, and the one after."""
+    along = runs(columns)
+    if [digit for digit, _, _ in along] == [code_of(sign) for sign in text]:
+        return [(start, end) for _, start, end in along]  # no way is more probable than this
+    return aligned(columns, text)
+
+
+def aligned(columns: Float32Array, text: str) -> list[tuple[int, int]]:
+    """Return what `spans` does, also where the most probable way is not that column by column."""
     states = _states(text)
     skips = _skips(states).tolist()
     odds = columns[:, states].tolist()

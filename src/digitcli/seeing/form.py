@@ -9,6 +9,7 @@ from PIL import Image
 from digitcli.seeing.decode import Picture
 from digitcli.seeing.morphology import Float32Array, Mask, dilate, padded
 from digitcli.seeing.ready import BOX, MIDDLE, SIDE, in_mnist_form
+from digitcli.seeing.resample import CUBIC, LINEAR, resampled
 from digitcli.seeing.stroke import restroke
 
 NARROWEST, WIDEST = 2.2, 3.6
@@ -55,8 +56,7 @@ def enlarge(density: Float32Array, digit: Mask, limit: float) -> Mask:
     scale = FINE * BOX / longer
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if scale >= 1:
-        smooth = np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BICUBIC))
-        fine = smooth > np.asarray(Image.fromarray(edge).resize(size, Image.Resampling.BILINEAR))
+        fine = resampled(own, size, CUBIC) > resampled(edge, size, LINEAR)
     else:  # a line of one pixel covers this much of a larger one, and must not get lost
         ink = Image.fromarray((own > edge).astype(np.float32))
         fine = np.asarray(ink.resize(size, Image.Resampling.BOX)) > scale / 2

@@ -19,8 +19,8 @@ SLOPES = np.linspace(-STEEPEST, STEEPEST, 37)
 COARSE_SLOPES, FINE = [*SLOPES[1::3], SLOPES[-1]], SLOPES[1] - SLOPES[0]
 """Some of the slopes: none of the others is farther from the nearest of these than FINE."""
 
-THIN = 0.035
-"""Lines are thinner than this share of the picture's longer side."""
+THIN, COARSE = 0.035, 5
+"""Lines are thinner than this share of the picture's longer side, or so many pixels at most."""
 
 SHORTEST = 0.35
 """Share of the picture's width over which a line must be seen apart from other ink."""
@@ -372,11 +372,11 @@ def without_underline(mask: Mask) -> Mask | None:
 def find_lines(mask: Mask, outside: Mask | None = None, *, thin: float = THIN) -> list[Line]:
     """Find the nearly horizontal lines of a mask, those of each slope together.
 
-    They are thinner than the share `thin` of its longer side.
+    They are thinner than the share `thin` of its longer side, or COARSE pixels at most.
     """
     reached = mask if outside is None else mask | outside
     runs = Runs.of(mask)
-    runs = runs[runs.length <= max(3, thin * max(mask.shape))]
+    runs = runs[runs.length <= max(COARSE, thin * max(mask.shape))]
     lines: list[Line] = []
     while len(runs) >= SHORTEST * mask.shape[1]:
         found, runs = _parallel_lines(mask, reached, runs)
