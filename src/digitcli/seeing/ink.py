@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, label
+from digitcli.seeing.morphology import Float32Array, Mask, blur, dilate, strips_of
 from digitcli.seeing.quantile import quantile
 
 FAINT = 0.7
@@ -140,11 +140,14 @@ def may_be_ink(smooth: Float32Array, limit: float, around: int) -> Mask:
 
 def continued(mask: Mask, certain: Mask) -> Mask:
     """Keep the pieces of a mask that hold something certain."""
-    labels, count = label(mask)
-    kept = np.zeros(count + 1, bool)
-    kept[labels[certain]] = True
-    kept[0] = False
-    return np.asarray(kept.take(labels))
+    strips = strips_of(mask)
+    length = strips.end - strips.start
+    owner = np.repeat(strips.number, length)
+    kept = np.zeros(strips.components, np.bool_)
+    kept[owner[certain[mask]]] = True
+    part = np.zeros(mask.shape, np.bool_)
+    part[mask] = kept[owner]
+    return part
 
 
 def pale_ink(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
