@@ -15,7 +15,7 @@ from digitcli.reading.lattice import WRITING
 from digitcli.reading.pattern import Pattern
 from digitcli.reading.row import Box, Row
 from digitcli.reading.transcribe import SURE, read_frame, read_row
-from digitcli.reading.ways import LEAST_SIDE, Way, sight, ways
+from digitcli.reading.ways import LEAST_SIDE, Kind, Way, sight, ways
 from digitcli.seeing.decode import SIGHT, Picture
 from digitcli.seeing.ink import Ink
 from digitcli.seeing.light import shrink
@@ -164,19 +164,19 @@ def _seen(
     most = -np.inf
     clear = inked = printed = False
     failed: ImageError | None = None
-    for way in ways(view, polarity):
+
+    def wanted(kind: Kind) -> bool:
+        if kind == "last" and _mean_score(best) > UNSURE and not _are_bare(best):
+            return False
+        return kind == "sheet" or not (clear or usual)
+
+    for way in ways(view, polarity, wanted):
         if isinstance(way, ImageError):
             failed = way
             continue
         inked = True
-        if usual and way.kind not in ("whole", "sheet"):
-            break
-        if way.kind == "last" and _mean_score(best) > UNSURE and not _are_bare(best):
-            break
         if clear and way.kind != "sheet":
-            if way.kind == "whole":
-                continue
-            break
+            continue
         found = _rows_of(way, model, pattern)
         printed |= found is None
         rows = found or []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple, TypeGuard
 
@@ -71,12 +71,15 @@ class Way(NamedTuple):
     posts: bool = False
 
 
-def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
+def ways(
+    view: View, polarity: Polarity, wanted: Callable[[Kind], bool] = lambda _: True
+) -> Iterator[Way | ImageError]:
     """See the ink of a page in the ways that make sense, the most usual first.
 
     The whole picture, with and without what enters from its frame, and each paper in it; only its
     dense ink, and the ink of one pen; without rules, and without anything like a rule; and the
-    whole with the other polarity.
+    whole with the other polarity. The first is always seen; `wanted` tells whether to go on with a
+    kind.
     """
     fixed = None if polarity is Polarity.AUTO else polarity is Polarity.DARK_ON_LIGHT
     picture = view.picture
@@ -120,22 +123,25 @@ def ways(view: View, polarity: Polarity) -> Iterator[Way | ImageError]:
         yield error
         return
     sheets = [cut_out(picture, paper) for paper in find_papers(picture)[:MOST_PAPERS]]
-    further = [
-        partial(see, View(picture, sheet), dark=fixed)
-        for sheet in sorted(sheets, key=lambda sheet: not _is_apart(sheet))
-    ]
-    further.append(partial(see, view, dark=whole.dark, weight="heavy"))
-    for form in further:
+    for sheet in sorted(sheets, key=lambda sheet: not _is_apart(sheet)):
+        kind: Kind = "sheet" if _is_apart(sheet) else "further"
+        if not wanted(kind):
+            return
         try:
-            scene = cleared(form())
-            yield from seen(scene, "sheet" if _is_apart(scene.sheet) else "further")
+            yield from seen(cleared(see(View(picture, sheet), dark=fixed)), kind)
         except ImageError as error:
             yield error
+    if not wanted("further"):
+        return
+    try:
+        yield from seen(cleared(see(view, dark=whole.dark, weight="heavy")), "further")
+    except ImageError as error:
+        yield error
     if whole is not usual:  # the row may be what enters from the frame
         yield from seen(whole, "further")
     for pen in whole.pens():
         yield from seen(pen, "further")
-    if fixed is None:
+    if fixed is None and wanted("last"):
         try:
             yield from seen(cleared(see(view, dark=not whole.dark)), "last")
         except ImageError as error:
