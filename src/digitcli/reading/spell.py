@@ -125,18 +125,19 @@ def _parts(places: list[tuple[int, int]], look: Look, ink: Ink) -> list[Candidat
     """Return the ink of each digit of a text, which may be none."""
     left, top, right, bottom = look.place
     edges = _edges(places, look)
-    parts = []
-    for number in range(len(places)):
-        middle = (edges[number] + edges[number + 1]) / 2
-        shift = look.slope * (middle - (left + right) / 2)
-        around = (
-            int(max(0, edges[number])),
-            int(max(0, top + shift)),
-            int(min(ink.mask.shape[1], np.ceil(edges[number + 1]))),
-            int(min(ink.mask.shape[0], np.ceil(bottom + shift))),
+    boxes = []
+    for first, end in pairwise(edges):
+        shift = look.slope * ((first + end) / 2 - (left + right) / 2)
+        boxes.append(
+            (
+                int(max(0, first)),
+                int(max(0, top + shift)),
+                int(min(ink.mask.shape[1], np.ceil(end))),
+                int(min(ink.mask.shape[0], np.ceil(bottom + shift))),
+            )
         )
-        parts.append(_inked(number, around, ink))
-    return parts
+    masks = without_fragments([ink.mask[box[1] : box[3], box[0] : box[2]] for box in boxes])
+    return [_inked(number, *part) for number, part in enumerate(zip(boxes, masks, strict=True))]
 
 
 def _edges(places: list[tuple[int, int]], look: Look) -> list[float]:
@@ -149,10 +150,9 @@ def _edges(places: list[tuple[int, int]], look: Look) -> list[float]:
     return [max(first, left), *inner, min(last, right)]
 
 
-def _inked(number: int, box: Box, ink: Ink) -> Candidate:
+def _inked(number: int, box: Box, mask: Mask) -> Candidate:
     """Return the ink in a box, which shrinks to it if there is any."""
     left, top, right, bottom = box
-    (mask,) = without_fragments([ink.mask[top:bottom, left:right]])
     if not mask.any():
         empty = np.zeros((max(1, bottom - top), max(1, right - left)), np.bool_)
         box = left, top, left + empty.shape[1], top + empty.shape[0]
