@@ -20,6 +20,8 @@ _SIDE: Final = 28
 _CELLS: Final = 9
 _SIGMA: Final = 1.4
 """Pixels; near sqrt(2)/pi times the distance of the cells, so that they overlap."""
+_NOTHING: Final = 1e-12
+"""Smaller shares count as none: products with them are subnormal, on which processors are slow."""
 GAIN: Final = np.float32(3)
 """Makes the features of a digit about as large as its pixels, and so the learning rates alike."""
 
@@ -117,5 +119,6 @@ def cells() -> Images:
     centres = (np.arange(_CELLS) + 0.5) * (_SIDE / _CELLS) - 0.5
     distances = np.arange(_SIDE)[:, None] - centres
     weights = np.exp(-(distances**2) / (2 * _SIGMA**2)).astype(np.float32)
+    weights[weights < _NOTHING] = 0
     shares: Images = weights / weights.sum(axis=0)
     return shares
