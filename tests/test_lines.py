@@ -29,7 +29,7 @@ from digitcli.seeing.ink import Ink
 from digitcli.seeing.morphology import label
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rows import find_rows, lies_along_rim
-from digitcli.seeing.rules import find_lines
+from digitcli.seeing.rules import find_lines, find_rules
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from rows import draw_row
@@ -495,6 +495,16 @@ def test_boxes_with_gaps_between_them_are_left_out(model: Model, text: str, asid
         x = 40 + 60 * number
         pen.rectangle((x + 6, 58, x + 54, 114), outline=40, width=2)
     assert texts(image, model) == [text]
+
+
+def test_a_rule_of_a_coarse_picture_is_some_pixels_thick() -> None:
+    ink = np.zeros((44, 30), np.bool_)
+    ink[:, 3:7] = True  # the side of a cell, at the edge of a crop
+    stroke = np.zeros_like(ink)
+    stroke[8:36, 16:20] = stroke[32:36, 7:24] = True  # a digit whose foot touches it
+    rest = find_rules(ink | stroke).rest
+    assert not rest[:28, :10].any()
+    assert rest[stroke].mean() > 0.9
 
 
 @pytest.mark.parametrize("fall", range(8))
