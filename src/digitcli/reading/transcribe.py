@@ -235,7 +235,7 @@ def _joined(
             wrong = (1 - seen.probability + UNCUT_ERRS) * (1 - SEEN_RIGHT) * trust.otherwise
             digits += part.with_confidence(TRUSTED * right / (right + wrong)).digits
             continue
-        strokes = row[(middles > stretch.left) & (middles < stretch.right)]
+        strokes = row[(middles >= stretch.left) & (middles < stretch.right)]
         if not len(strokes):
             return None
         lattice = lattice_of(found, strokes, height, ink, model, all_cuts=False)
