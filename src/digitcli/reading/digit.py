@@ -34,6 +34,9 @@ as likely as the second leaves no doubt."""
 LEGIBLE, AS_LEGIBLE = 0.3, 0.5
 """The first look must be this legible, too, and what continues it with pale ink as legible as it by
 this factor: chosen, as all here, on digits drawn into scenes."""
+HALF, WELL_READ = 0.5, 0.9
+"""It need only be as likely as not where it is as legible as this: of 305 such looks at digits that
+were drawn into scenes 301 were read right, and more tries mended none and spoiled one."""
 SURE = 0.9
 """What is as likely as this may continue another look, and its ink need not stand out."""
 USUAL = 2.0
@@ -301,7 +304,8 @@ def likeliest(picture: Picture, polarity: Polarity) -> Choice:
                 return best
             shadowed = room and _is_soft(look)
             best.legible = legibility(look)
-            if likely >= FIRST and not shadowed and best.legible >= LEGIBLE:
+            enough = HALF if best.legible >= WELL_READ else FIRST
+            if likely >= enough and not shadowed and best.legible >= LEGIBLE:
                 if not (_has_neighbour(look) and look.is_crossed_out):
                     return _continued(best)
                 tries = iter(())  # its neighbour is seen in the same scene
