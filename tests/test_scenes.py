@@ -37,6 +37,12 @@ from scenes import draw, encode
 Picture = NDArray[np.uint8]
 Ink = NDArray[np.float32]
 drawn = partial(drawn_in_any_size, canvas=(400, 400), height=200)
+Points = list[tuple[int, int]]
+S_SHAPE = [(520, 220), (420, 160), (320, 180), (290, 270), (430, 410), (490, 500), (480, 600)]
+S_SHAPE += [(400, 650), (300, 620)]
+UPSTROKE = [(300, 620), (280, 560), (330, 460), (480, 320), (530, 260), (520, 220)]
+STEM = [(510, 160), (500, 400), (470, 660)]
+HEAD = [(505, 200), (400, 150), (310, 220), (300, 330), (380, 390), (500, 340)]
 BLUE, RED, PAPER, TABLE = (25, 40, 150), (200, 40, 40), (236, 234, 228), (70, 50, 38)
 
 
@@ -276,6 +282,24 @@ def test_pale_ink_that_continues_a_digit_belongs_to_it(digit: int) -> None:
     touch = np.clip(np.linspace(2, -0.6, len(ink)), 0.2, 1).astype(np.float32)[:, None]
     look = find_digit(grainy(written(ink * touch))).look
     assert look.area > 0.95 * np.count_nonzero(ink > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("digit", "side", "width"),
+    [(8, 28, 20), (8, 40, 8), (8, 60, 8), (8, 28, 16), (9, 40, 8), (9, 60, 8), (9, 28, 20)],
+)
+def test_hairlines_of_coarse_digits_are_seen(
+    digit: int, side: int, width: int, model: Model
+) -> None:
+    """Finer than a pixel they are too pale for ink, and without them the digit is another one."""
+    thick, hairline = {8: (S_SHAPE, UPSTROKE), 9: (STEM, HEAD)}[digit]
+    fine = Image.new("L", (800, 800), 235)
+    pen = ImageDraw.Draw(fine)
+    pen.line(hairline, 110, width, joint="curve")
+    pen.line(thick, 40, 70, joint="curve")
+    coarse = fine.resize((side, side), Image.Resampling.BOX)
+    seen = see_picture(np.asarray(coarse))
+    assert model.predict_proba(seen.image[None])[0].argmax() == digit
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.polarity import Polarity
-from digitcli.reading.likeness import legibility, likeness, pale_ink_around
+from digitcli.reading.likeness import has_hairlines, legibility, likeness, pale_ink_around
 from digitcli.reading.look import BESIDE, Look
 from digitcli.seeing.decode import SIGHT, AnyImage, Picture, decode, name_of
 from digitcli.seeing.encircled import encircled
@@ -24,16 +24,15 @@ from digitcli.seeing.morphology import Mask
 from digitcli.seeing.paper import cut_out, find_papers
 from digitcli.seeing.pieces import Regions
 from digitcli.seeing.rules import is_empty_box
-from digitcli.seeing.scene import NO_INK, Scene
+from digitcli.seeing.scene import NO_INK, Scene, Weight
 from digitcli.seeing.stroke import stroke_width
 from digitcli.seeing.view import View
 
 FIRST, SUREST = 0.8, 0.95
 """The first look, and any other, is taken without trying more if it is this likely. A look that is
 as likely as the second leaves no doubt."""
-LEGIBLE, AS_LEGIBLE = 0.3, 0.5
-"""The first look must be this legible, too, and what continues it with pale ink as legible as it by
-this factor: chosen, as all here, on digits drawn into scenes."""
+LEGIBLE = 0.3
+"""The first look must be this legible, too: chosen, as all here, on digits drawn into scenes."""
 HALF, WELL_READ = 0.5, 0.9
 """It need only be as likely as not where it is as legible as this: of 305 such looks at digits that
 were drawn into scenes 301 were read right, and more tries mended none and spoiled one."""
@@ -51,8 +50,13 @@ must a look without rules where they may be the digit's own strokes, one with wh
 and one without thin strokes, which may have crossed it out."""
 PALE = 0.05
 """Where pale ink of more than this share of the digit continues it, the digit may be larger."""
-LARGER, CONTAINED = 1.05, 0.95
-"""What continues a digit is larger by this factor, and contains this share of it."""
+LARGER, FINER, CONTAINED = 1.05, 1.01, 0.95
+"""What continues a digit is larger by this factor, with hairlines by the second, and contains this
+share of it."""
+COARSE = 100
+"""In digits of fewer pixels hairlines are finer than one."""
+AS_LEGIBLE = {"faint": 0.5, "fine": 0.9}
+"""What continues a digit with pale ink or hairlines is as legible as it by this factor."""
 HOLDER = 10.0
 """Of two looks, the one that holds the other must be likelier by this, for it may be a ring, which
 is a legible 0."""
@@ -189,6 +193,8 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         return  # no ink of the polarity that was asked for
     for paper in find_papers(picture)[:MOST_PAPERS]:
         yield from seen(View(picture, cut_out(picture, paper)))
+    if first is not None and small:
+        yield from itertools.islice(both(whole, dark, weight="fine"), 1)
     if first is not None and not small:
         yield from filter(None, (first.thick(), first.without_underline()))
         for widest in WIDTHS:
@@ -301,7 +307,7 @@ def likeliest(picture: Picture, polarity: Polarity) -> Choice:
             look = best.look = next(tried)
             likely = best.likely = float(likeness([look])[0])
             if max(picture.shape[:2]) < BITMAP or (likely >= FIRST and not room):
-                return best
+                return _continued(best)
             shadowed = room and _is_soft(look)
             best.legible = legibility(look)
             enough = HALF if best.legible >= WELL_READ else FIRST
@@ -343,15 +349,25 @@ def _weighed(look: Look, likely: float) -> float:
 def _continued(best: Choice) -> Choice:
     """Return what continues a look with pale ink, if that is surely a digit; or the look itself."""
     look = best.look
-    if look is not None and pale_ink_around(look) > PALE:
+    if look is None:
+        return best
+    for weight in _light_ink(look):
         with suppress(ImageError):
-            scene = Scene(look.scene.view, dark=look.scene.dark, weight="faint")
+            scene = Scene(look.scene.view, dark=look.scene.dark, weight=weight)
             for larger, likely in _judged(list(looks(scene))):
                 if likely >= SURE and _continues(larger, look):
-                    if legibility(larger) >= AS_LEGIBLE * best.legible:
+                    if legibility(larger) >= AS_LEGIBLE[weight] * legibility(look):
                         return Choice(larger, likely)
                     break
     return best
+
+
+def _light_ink(look: Look) -> Iterator[Weight]:
+    """Yield how to see ink that continues a look and was hardly pressed on, if there is any."""
+    if look.size < COARSE and has_hairlines(look):
+        yield "fine"
+    if pale_ink_around(look) > PALE:
+        yield "faint"
 
 
 def _needed(look: Look, best: Look, odds: float) -> float:
@@ -369,14 +385,14 @@ def _needed(look: Look, best: Look, odds: float) -> float:
 
 def _is_paler(look: Look, best: Look | None) -> bool:
     """Whether a look holds the best one, and pale ink that continues it."""
-    return best is not None and look.scene.weight == "faint" and _continues(look, best)
+    return best is not None and look.scene.weight in AS_LEGIBLE and _continues(look, best)
 
 
 def _continues(look: Look, other: Look) -> bool:
     """Whether a look at the whole picture holds another one, and ink that continues it."""
     if other.scene.sheet is not None or other.scene.dark != look.scene.dark:
         return False
-    if look.area < LARGER * other.area:
+    if look.area < (FINER if look.scene.weight == "fine" else LARGER) * other.area:
         return False
     common = look.mask(other.box) & other.mask(other.box)
     return int(np.count_nonzero(common)) >= CONTAINED * other.area

@@ -20,8 +20,8 @@ from digitcli.model.input import as_pixels
 from digitcli.model.modelfile import load_model
 from digitcli.reading.look import Look
 from digitcli.seeing.grouping import HELD
-from digitcli.seeing.ink import continued, may_be_ink
-from digitcli.seeing.morphology import Float32Array
+from digitcli.seeing.ink import continued, hairlines, may_be_ink
+from digitcli.seeing.morphology import Float32Array, dilate, euler_number
 
 SIDE = 20
 """Pixels of the image of a look."""
@@ -31,6 +31,8 @@ ROOM_FOR_PALE_INK = 64
 """In smaller pictures the edges of all strokes are pale."""
 COARSE = 48
 """Longer side of the reduced look, at least, on which pale ink is sought."""
+AWAY = 0.005
+"""Hairlines lead away from a digit where more than this share of it lies further than a pixel."""
 ON_ITS_SIDE = 0.1
 """A digit that is read on its side is as legible as this, at most."""
 WITHIN = 5.0
@@ -124,7 +126,7 @@ def _numbers(look: Look) -> Float32Array:
         float(pieces is scene.bare_pieces),
         float(scene.rules.certain),
         float(scene.widest is not None),
-        float(scene.weight == "faint"),
+        float(scene.weight in ("faint", "fine")),
         float(scene.weight == "heavy"),
         float(scene.by_one_pen),
         np.log(longest / 100),
@@ -160,6 +162,19 @@ def pale_ink_around(look: Look) -> float:
     )
     pale = continued(may_be_ink(density, scene.limit, 3) | ours, ours) & ~taken
     return int(np.count_nonzero(pale)) / max(1, int(np.count_nonzero(ours)))
+
+
+def has_hairlines(look: Look) -> bool:
+    """Whether lines finer than a pixel lead away from a digit, join its parts, or close a loop."""
+    scene = look.scene
+    nearby = _nearby(look)
+    own = look.mask(nearby)
+    _, mask = hairlines(scene.density, scene.limit)
+    fine = continued(mask[nearby] | own, own) & ~scene.all_ink[nearby]
+    if not fine.any():
+        return False
+    away = int(np.count_nonzero(fine & ~dilate(own, 3)))
+    return away > AWAY * int(np.count_nonzero(own)) or euler_number(own | fine) < euler_number(own)
 
 
 def likeness(looks: list[Look]) -> Float32Array:

@@ -128,6 +128,22 @@ def label(mask: Mask) -> tuple[NDArray[np.intp], int]:
     return strips.labels(mask), strips.components
 
 
+def euler_number(mask: Mask) -> int:
+    """Number of 8-connected components less that of their holes.
+
+    References
+    ----------
+    Gray: Local properties of binary images in two dimensions. IEEE Transactions on Computers C-20
+    (1971).
+    """
+    ink = padded(mask, 1)
+    across, down = ink[:, 1:] | ink[:, :-1], ink[1:] | ink[:-1]
+    corners = across[1:] | across[:-1]
+    counts = (int(np.count_nonzero(part)) for part in (corners, across, down, ink))
+    vertices, upright, level, faces = counts
+    return vertices - upright - level + faces
+
+
 def strips_of(mask: Mask) -> Strips:
     """Find the stretches of ink in the rows of a mask, and which of them are connected."""
     row, start, end = stretches(mask)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from digitcli.errors import ImageError
 from digitcli.seeing.grouping import possible_digits
-from digitcli.seeing.ink import denoise, heavy_limit, ink_mask, pale_ink, threshold
+from digitcli.seeing.ink import denoise, hairlines, heavy_limit, ink_mask, pale_ink, threshold
 from digitcli.seeing.light import PAPER_SIDE, SOFT, WIDEST, ink_density, soft_brightness
 from digitcli.seeing.morphology import Mask, blur, dilate, erode, slope
 from digitcli.seeing.pens import find_pens, thick_strokes
@@ -29,7 +29,7 @@ TYPICAL = 0.75
 """So much of a mark's outline is less steep than its strokes' edges are;"""
 NEAR = 2
 """which lie no farther than this many pixels from it."""
-Weight = Literal["usual", "faint", "heavy"]
+Weight = Literal["usual", "faint", "fine", "heavy"]
 Box = tuple[slice, slice]
 """Rows and columns."""
 NO_INK = "holds no ink; check that the picture shows a digit"
@@ -46,10 +46,10 @@ class Scene:
         Whether the ink is darker than the paper; found out by default.
     widest : float, optional
         What is wider than this share of the picture's longer side is shadow, not stroke.
-    weight : {"usual", "faint", "heavy"}
+    weight : {"usual", "faint", "fine", "heavy"}
         What counts as ink: what is at least half as dense as most strokes; all that continues it,
-        too, however pale; or only the denser of two kinds of it, such as strokes in the shadow of
-        a hand.
+        too, however pale; lines finer than a pixel, too; or only the denser of two kinds of it,
+        such as strokes in the shadow of a hand.
     side : int
         Longer side of the reduced picture on which the lighting is estimated.
     soft : bool
@@ -110,6 +110,8 @@ class Scene:
         self.density, self.limit = denoise(density)
         if weight == "faint":
             self.density, self.ink = pale_ink(self.density, self.limit)
+        elif weight == "fine":
+            self.density, self.ink = hairlines(self.density, self.limit)
         else:
             self.ink = ink_mask(self.density, self.limit)
         if weight == "heavy":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitcli.seeing.morphology import Float32Array, Mask, distance_inside, padded
+from digitcli.seeing.ink import continued
+from digitcli.seeing.morphology import Float32Array, Mask, dilate, distance_inside, padded
 
 
 def stroke_width(mask: Mask) -> float:
@@ -24,8 +25,10 @@ def _mean_width(mask: Mask, depth: Float32Array) -> float:
     return 4 * (float(depth.sum()) / int(np.count_nonzero(mask)) - 0.5) + 1
 
 
-def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
+def restroke(mask: Mask, narrowest: float, widest: float, hairline: float) -> Mask:
     """Thicken or thin strokes so that their mean width lies between two bounds, in pixels.
+
+    Hairlines that lead away from thicker strokes are widened then.
 
     Parameters
     ----------
@@ -33,20 +36,44 @@ def restroke(mask: Mask, narrowest: float, widest: float) -> Mask:
         Strokes, large against a pixel.
     narrowest, widest : float
         Bounds of the mean width.
+    hairline : float
+        What is narrower is a hairline.
 
     Returns
     -------
     ndarray of bool
-        The strokes, with a margin around them if they were thickened.
+        The strokes, with a margin around them.
     """
     depth = _depth(mask)
     width = _mean_width(mask, depth)
-    if width < narrowest:
-        radius = (narrowest - width) / 2
-        margin = int(np.ceil(radius)) + 1
-        return distance_inside(~padded(mask, margin), margin) <= radius + 0.25
-    if width > widest:
-        radius = (width - widest) / 2
-        thinned = depth > radius + 0.25
-        return thinned if thinned.any() else mask
-    return mask
+    thicker = (narrowest - width) / 2
+    if thicker > 0:
+        margin = int(np.ceil(thicker)) + 1
+        shaped = distance_inside(~padded(mask, margin), margin) <= thicker + 0.25
+        depth = padded(depth, margin - 1)
+    else:
+        thicker = min(0.0, (widest - width) / 2)
+        shaped = depth > (0.25 - thicker if thicker else 0)
+        if not shaped.any():
+            return mask
+    return _with_firm_hairlines(shaped, depth > hairline / 2 - thicker, hairline)
+
+
+def _with_firm_hairlines(mask: Mask, thick: Mask, hairline: float) -> Mask:
+    """Widen what is thin and leads far away from what is thick.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        Strokes.
+    thick : ndarray of bool, shape (height, width)
+        Their middles where they are wider than hairlines.
+    hairline : float
+    """
+    size = round(hairline / 2) * 2 - 1
+    if (mask <= dilate(thick, 3 * size)).all():
+        return mask
+    thick = dilate(thick, size)
+    thin = mask & ~dilate(thick, 3)
+    far = continued(thin, thin & ~dilate(thick, 2 * size + 1)) & continued(mask, thick)
+    return mask | dilate(far, size - 2)
