@@ -20,7 +20,7 @@ from digitcli.model.input import as_pixels
 from digitcli.model.modelfile import load_model
 from digitcli.reading.look import Look
 from digitcli.seeing.grouping import HELD
-from digitcli.seeing.ink import continued, hairlines, may_be_ink
+from digitcli.seeing.ink import FAINT, continued, may_be_ink, noise, sharpened
 from digitcli.seeing.morphology import Float32Array, dilate, euler_number
 
 SIDE = 20
@@ -168,9 +168,13 @@ def has_hairlines(look: Look) -> bool:
     """Whether lines finer than a pixel lead away from a digit, join its parts, or close a loop."""
     scene = look.scene
     nearby = _nearby(look)
+    sharper = sharpened(scene.density[nearby], scene.limit, noise(scene.density))
+    light = sharper > FAINT * scene.limit
+    taken = scene.all_ink[nearby]
+    if not (light & ~taken).any():
+        return False
     own = look.mask(nearby)
-    _, mask = hairlines(scene.density, scene.limit)
-    fine = continued(mask[nearby] | own, own) & ~scene.all_ink[nearby]
+    fine = continued(light | own, own) & ~taken
     if not fine.any():
         return False
     away = int(np.count_nonzero(fine & ~dilate(own, 3)))

@@ -157,9 +157,6 @@ def continued(mask: Mask, certain: Mask) -> Mask:
 def hairlines(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
     """Follow ink along lines finer than a pixel, which is paler for the paper that it covers, too.
 
-    Each pixel's difference from its surroundings is added to it, as often as the noise allows.
-    There is none where an edge runs, halfway between ink and paper.
-
     Parameters
     ----------
     density : ndarray of float32, shape (height, width)
@@ -173,11 +170,19 @@ def hairlines(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
     mask : ndarray of bool, shape (height, width)
         Ink above the limit, and hairlines.
     """
-    most = limit / max(NOISY * noise(density), 1e-6) - 1
-    times = np.float32(min(SHARPER, max(0.0, most)))
-    sharper = np.clip(density + times * (density - blur(density, AMONG)), density, 1)
+    sharper = sharpened(density, limit, noise(density))
     mask = ink_mask(sharper, limit)
     return np.where(mask, sharper, np.minimum(density, limit)).astype(np.float32), mask
+
+
+def sharpened(density: Float32Array, limit: float, noise: float) -> Float32Array:
+    """Bring out lines finer than a pixel.
+
+    Each pixel's difference from its surroundings is added to it, as often as the noise allows.
+    There is none where an edge runs, halfway between ink and paper.
+    """
+    times = np.float32(min(SHARPER, max(0.0, limit / max(NOISY * noise, 1e-6) - 1)))
+    return np.clip(density + times * (density - blur(density, AMONG)), density, 1)
 
 
 def pale_ink(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
