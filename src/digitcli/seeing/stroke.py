@@ -42,7 +42,7 @@ def restroke(mask: Mask, narrowest: float, widest: float, hairline: float) -> Ma
     Returns
     -------
     ndarray of bool
-        The strokes, with a margin around them.
+        The strokes, most often with a margin around them.
     """
     depth = _depth(mask)
     width = _mean_width(mask, depth)
@@ -71,7 +71,7 @@ def _with_firm_hairlines(mask: Mask, thick: Mask, hairline: float) -> Mask:
     hairline : float
     """
     size = round(hairline / 2) * 2 - 1
-    if (mask <= dilate(thick, 3 * size)).all():
+    if not (mask & ~dilate(thick, 3 * size)).any():
         return mask
     thick = dilate(thick, size)
     thin = mask & ~dilate(thick, 3)
