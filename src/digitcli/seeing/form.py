@@ -15,8 +15,8 @@ from digitcli.seeing.stroke import restroke
 NARROWEST, WIDEST = 2.2, 3.6
 """Bounds for the mean stroke width; 70 % of MNIST's digits lie within."""
 HAIRLINE = 1.2
-"""Narrower strokes are widened where they lead away from others: in the final form they would be too
-pale for the network. Chosen on written digits."""
+"""Narrower strokes are widened where they lead away from others: the network would hardly see them.
+Chosen on written digits."""
 
 FAINTEST = 0.7
 """The edge of a faint stroke runs at this share of its own density at most,"""
