@@ -193,9 +193,11 @@ def scenes(picture: Picture, polarity: Polarity) -> Iterator[Scene]:
         return  # no ink of the polarity that was asked for
     for paper in find_papers(picture)[:MOST_PAPERS]:
         yield from seen(View(picture, cut_out(picture, paper)))
-    if first is not None and small:
+    if first is None:
+        return
+    if small:
         yield from itertools.islice(both(whole, dark, weight="fine"), 1)
-    if first is not None and not small:
+    else:
         yield from filter(None, (first.thick(), first.without_underline()))
         for widest in WIDTHS:
             yield from both(whole, dark, widest=widest)

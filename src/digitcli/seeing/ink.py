@@ -175,13 +175,13 @@ def hairlines(density: Float32Array, limit: float) -> tuple[Float32Array, Mask]:
     return np.where(mask, sharper, np.minimum(density, limit)).astype(np.float32), mask
 
 
-def sharpened(density: Float32Array, limit: float, noise: float) -> Float32Array:
+def sharpened(density: Float32Array, limit: float, deviation: float) -> Float32Array:
     """Bring out lines finer than a pixel.
 
-    Each pixel's difference from its surroundings is added to it, as often as the noise allows.
-    There is none where an edge runs, halfway between ink and paper.
+    Each pixel's difference from its surroundings is added to it, as often as noise of
+    this standard deviation allows. There is none where an edge runs, halfway between ink and paper.
     """
-    times = np.float32(min(SHARPER, max(0.0, limit / max(NOISY * noise, 1e-6) - 1)))
+    times = np.float32(min(SHARPER, max(0.0, limit / max(NOISY * deviation, 1e-6) - 1)))
     return np.clip(density + times * (density - blur(density, AMONG)), density, 1)
 
 

@@ -53,7 +53,7 @@ def restroke(mask: Mask, narrowest: float, widest: float, hairline: float) -> Ma
         depth = padded(depth, margin - 1)
     else:
         thicker = min(0.0, (widest - width) / 2)
-        shaped = depth > (0.25 - thicker if thicker else 0)
+        shaped = depth > 0.25 - thicker
         if not shaped.any():
             return mask
     return _with_firm_hairlines(shaped, depth > hairline / 2 - thicker, hairline)
